@@ -1,0 +1,40 @@
+"""Settings, typed notebook parameters, experiment files and spec strings."""
+
+from workbench.config.experiment import Experiment, Job, config_hash, load_experiment
+from workbench.config.parameters import (
+    NOTEBOOKS,
+    TIMEFRAMES,
+    BacktestParameters,
+    DataParameters,
+    LiveChartParameters,
+    Parameters,
+    RiskCenterParameters,
+    TrainParameters,
+    parameters_of,
+    validate_parameters,
+)
+from workbench.config.settings import Settings, load_settings
+from workbench.config.spec import Spec, parse_spec
+from workbench.config.suggest import did_you_mean
+
+__all__ = [
+    "NOTEBOOKS",
+    "TIMEFRAMES",
+    "BacktestParameters",
+    "DataParameters",
+    "Experiment",
+    "Job",
+    "LiveChartParameters",
+    "Parameters",
+    "RiskCenterParameters",
+    "Settings",
+    "Spec",
+    "TrainParameters",
+    "config_hash",
+    "did_you_mean",
+    "load_experiment",
+    "load_settings",
+    "parameters_of",
+    "parse_spec",
+    "validate_parameters",
+]
