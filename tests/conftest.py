@@ -1,0 +1,39 @@
+"""Fixtures shared by all rooms."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from workbench.config import Settings, load_settings
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED_DATA = Path(os.environ.get("WORKBENCH_TEST_DATA") or ROOT.parent / "shared" / "data")
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """An empty workbench home in a temporary folder, with the project's own notebooks."""
+    for name in [n for n in os.environ if n.startswith("WORKBENCH_") and n != "WORKBENCH_TEST_DATA"]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path))
+    monkeypatch.setenv("WORKBENCH_NOTEBOOKS", str(ROOT / "notebooks"))
+    return load_settings()
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """The one seed of the tests."""
+    return np.random.default_rng(20240229)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Iterator[Path]:
+    """A folder of real market files; its tests are skipped where it is absent."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("no folder of real market files beside the checkout (set WORKBENCH_TEST_DATA to one)")
+    yield SHARED_DATA
