@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,10 +43,41 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         temporary.replace(path)
         _sync(path.parent)
     except OSError as err:
-        raise WorkbenchError(f"cannot write {path}: {err.strerror or err}; free space or make the folder writable") from err
+        raise WorkbenchError(
+            f"cannot write {path}: {err.strerror or err}; free space or make the folder writable"
+        ) from err
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path | str) -> Iterator[Path]:
+    """Yield an empty temporary folder beside ``path``; on leaving without an error it is renamed to ``path`` durably.
+
+    ``path`` must not exist or be empty: a folder is written once and never half replaced. A crash leaves a hidden
+    ``.name.*.part`` folder that readers pass over.
+    """
+    path = Path(path)
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
+        yield temporary
+        for child in temporary.rglob("*"):
+            _sync(child)
+        _sync(temporary)
+        temporary.chmod(0o755)
+        temporary.replace(path)
+        temporary = None
+        _sync(path.parent)
+    except OSError as err:
+        raise WorkbenchError(
+            f"cannot write {path}: {err.strerror or err}; free space or make the folder writable"
+        ) from err
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _sync(path: Path) -> None:

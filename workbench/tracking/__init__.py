@@ -1,0 +1,8 @@
+"""Finished runs, the trials ledger, gates and the registry. MLflow is loaded only when a run is logged."""
+
+from __future__ import annotations
+
+from workbench.tracking.record import RunRecord
+from workbench.tracking.records import latest_record, list_records, load_record, read_record, write_record
+
+__all__ = ["RunRecord", "latest_record", "list_records", "load_record", "read_record", "write_record"]
