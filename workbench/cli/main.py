@@ -1,0 +1,72 @@
+"""``workbench``: the table of its verbs. Each verb's module loads when it is called, so ``--help`` is quick."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+
+from workbench.errors import WorkbenchError
+
+USER_MISTAKE = 2
+
+app = App(
+    name="workbench",
+    help="A quant research workbench: one notebook, three lives; honest by construction. Not financial advice.",
+    version=lambda: __import__("workbench").__version__,
+    help_format="plaintext",
+)
+for verb, (where, about) in {
+    "nightly": ("nightly:nightly", "Run every experiment and write the reports."),
+    "run": ("nightly:run", "Run one notebook with checked parameters and write its report."),
+    "app": ("serve:serve_app", "Serve the notebooks as pages on 127.0.0.1."),
+    "up": ("serve:up", "Start the pages, JupyterLab and the MLflow UI together."),
+    "lab": ("serve:lab", "Open JupyterLab on the notebooks."),
+    "doctor": ("doctor:doctor", "Check this installation and say how to mend it."),
+}.items():
+    app.command(f"workbench.cli.{where}", name=verb, help=about)
+
+for noun, about in {
+    "data": "Bring bars in, list, show and check them.",
+    "features": "List the features and prove that none looks ahead.",
+    "models": "List, promote and roll back registered models.",
+    "runs": "List finished runs.",
+}.items():
+    app.command(f"workbench.cli.{noun}:app", name=noun, help=about)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0 done, 1 a job or check failed, 2 a user's mistake."""
+    try:
+        code = app(
+            arguments,
+            exit_on_error=False,
+            print_error=False,
+            result_action="return_value",
+        )
+    except CycloptsError as err:
+        return _complain(f"{_one_line(str(err))} See 'workbench --help'.")
+    except WorkbenchError as err:
+        return _complain(f"{type(err).__name__}: {_one_line(str(err))}")
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader closed the pipe: nothing to say
+        return 0
+    except KeyboardInterrupt:
+        return 130
+    return code if isinstance(code, int) else 0
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _complain(line: str) -> int:
+    print(f"workbench: {line}", file=sys.stderr)
+    return USER_MISTAKE
+
+
+def run_and_exit() -> None:
+    """Entry point of the console script."""
+    sys.exit(main())
