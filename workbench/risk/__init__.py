@@ -1,7 +1,14 @@
 """Risk and performance measures, rolling risk, sizing and drawdown states: functions of returns and arrays."""
 
 from workbench.risk.calendar import periods_per_year
-from workbench.risk.drawdowns import drawdown, drawdown_periods, drawdown_state, max_drawdown, max_drawdown_duration
+from workbench.risk.drawdowns import (
+    calmar_ratio,
+    drawdown,
+    drawdown_periods,
+    drawdown_state,
+    max_drawdown,
+    max_drawdown_duration,
+)
 from workbench.risk.exposures import exposure, turnover
 from workbench.risk.inference import (
     deflated_sharpe_ratio,
@@ -12,10 +19,9 @@ from workbench.risk.inference import (
     sharpe_standard_error,
     track_record_needed,
 )
-from workbench.risk.performance import (  # first, so that summaries begin with what was earned
+from workbench.risk.performance import (
     annual_return,
     annual_volatility,
-    calmar_ratio,
     hit_rate,
     kurtosis,
     omega_ratio,
