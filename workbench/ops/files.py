@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -78,6 +79,33 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def append_line(path: Path | str, line: str, *, durable: bool = True) -> None:
+    """Append one line of text by one write, then fsync: after a crash it is there whole or is the torn last line.
+
+    Callers that must not interleave with other processes hold a lock (`workbench.ops.file_lock`).
+
+    Raises
+    ------
+    WorkbenchError
+        When the disk is full or read-only.
+    """
+    path = Path(path)
+    data = line.rstrip("\n").encode() + b"\n"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            written = os.write(handle, data)
+            if written < len(data):  # a disk that fills up takes a part only
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            if durable:
+                os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as err:
+        raise WorkbenchError(f"cannot write {path}: {err.strerror or err}; free space or make it writable") from err
 
 
 def _sync(path: Path) -> None:

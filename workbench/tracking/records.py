@@ -13,11 +13,10 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
 from workbench.config import Settings, load_settings
 from workbench.errors import ArtifactError
 from workbench.ops.files import atomic_folder, atomic_write, sha256_file
+from workbench.ops.logs import get_logger
 from workbench.tracking.record import TEXT_FIELDS, RunRecord, from_json, to_json
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ _COLUMNS = (
     "run_id", "notebook", "name", "started", "finished", "dataset", "dataset_version", "n_trials", "passed",
     "sharpe_ratio", "deflated_sharpe_ratio", "max_drawdown", "annual_return", "model",
 )  # fmt: skip
-_log = structlog.get_logger(__name__)
+_log = get_logger("tracking")
 
 
 def write_record(record: RunRecord, settings: Settings) -> Path:
