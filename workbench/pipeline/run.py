@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from workbench.backtest import walk_forward_forecasts
+import pandas as pd
+
+from workbench.backtest import Forecasts, walk_forward_forecasts
 from workbench.config import BacktestParameters, Settings, TrainParameters
 from workbench.data import Dataset, load_dataset
 from workbench.features import Design, design_matrix
@@ -20,6 +21,7 @@ from workbench.pipeline.artifacts import save_final_model
 from workbench.pipeline.judge import Judgement, judge
 from workbench.pipeline.plan import Plan, plan_backtest, plan_training
 from workbench.pipeline.portfolio import Portfolio, trade
+from workbench.typing import Json
 
 if TYPE_CHECKING:
     from workbench.tracking import RunRecord
@@ -89,7 +91,8 @@ def _run(
     progress(0.8, "simulating fills and baselines")
     portfolio = trade(forecasts, design, dataset.bars, plan)
     experiment = parameters.experiment or parameters.notebook
-    with start_run(settings, experiment, f"{plan.model.split('(')[0]} on {', '.join(parameters.symbols)}") as tracker:
+    name = f"{plan.model.split('(')[0]} on {', '.join(parameters.symbols)}"
+    with start_run(settings, experiment, name) as tracker:
         progress(0.85, "counting the trial and judging")
         judgement = judge(parameters, settings, dataset, design, forecasts, portfolio, plan, now)
         folder = None
@@ -97,11 +100,15 @@ def _run(
             progress(0.9, "fitting the final model")
             folder = save_final_model(parameters, settings, design, plan, tracker.run_id, dataset)
         finished = now + timedelta(seconds=time.perf_counter() - began)
-        record = _record(parameters, settings, dataset, forecasts, portfolio, judgement, tracker, now, finished)
+        environment = describe_environment(settings.home) | {"seed": parameters.seed}
+        record = _record(
+            parameters, dataset, forecasts, design, portfolio, judgement, tracker.run_id, name, environment, now, finished
+        )
         progress(0.95, "keeping the record")
+        write_record(record, settings)
         tracker.log_record(record)
-        if folder is not None:
-            _register(settings, experiment, record, folder)
+    if folder is not None:
+        register_model(settings, experiment, record.run_id, folder)
     progress(1.0, "done")
     return record
 
@@ -111,3 +118,54 @@ def load_experiment_data(parameters: Any, settings: Settings) -> Dataset:
     return load_dataset(
         parameters.source, parameters.symbols, parameters.timeframe, parameters.start, parameters.end, settings=settings
     )
+
+
+def _record(
+    parameters: Experiment, dataset: Dataset, forecasts: Forecasts, design: Design, portfolio: Portfolio, judgement: Judgement,
+    run_id: str, name: str, environment: Json, started: datetime, finished: datetime,
+) -> RunRecord:  # fmt: skip
+    from workbench.tracking import RunRecord
+
+    times = dataset.bars.index
+    return RunRecord(
+        run_id=run_id,
+        notebook=parameters.notebook,
+        name=name,
+        started=started.isoformat(),
+        finished=finished.isoformat(),
+        parameters=parameters.flat(),
+        dataset={
+            "name": dataset.name,
+            "version": dataset.version,
+            "content_hash": dataset.content_hash,
+            "source": dataset.source,
+            "symbols": list(dataset.symbols),
+            "timeframe": dataset.timeframe,
+            "n_bars": len(times),
+            "first": times[0].isoformat(),
+            "last": times[-1].isoformat(),
+        },
+        metrics=judgement.metrics,
+        baselines=judgement.baselines,
+        trial=judgement.trial,
+        verdict=judgement.verdict,
+        environment=environment,
+        frames=_frames(forecasts, design, portfolio, judgement),
+    )
+
+
+def _frames(forecasts: Forecasts, design: Design, portfolio: Portfolio, judgement: Judgement) -> dict[str, pd.DataFrame]:
+    strategy = portfolio.strategy
+    proba = forecasts.proba
+    outcome = {"label": design.y.loc[proba.index], "forward_return": design.forward.loc[proba.index]}
+    return {
+        "returns": portfolio.returns,
+        "positions": strategy.positions,
+        "fills": strategy.fills,
+        "trades": strategy.trades,
+        "costs": strategy.costs,
+        "folds": forecasts.folds,
+        "forecasts": proba.assign(**outcome).reset_index(),
+        "training": forecasts.training,
+        "reliability": judgement.reliability,
+    }

@@ -1,0 +1,119 @@
+"""The command line as a user meets it: help, JSON, one line and exit code 2 for a mistake."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from workbench.cli import main
+from workbench.config import Settings
+
+VERBS = ["nightly", "run", "app", "up", "lab", "doctor", "data", "features", "models", "runs"]
+LEAVES = ["data import", "data list", "data show", "data check", "features list", "features check", "models list", "models promote", "models rollback", "runs list"]
+
+
+@pytest.mark.parametrize("words", ["", *VERBS, *LEAVES])
+def test_everything_has_help(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*words.split(), "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "Usage: workbench" in shown
+    for leaf in words.split():
+        assert leaf in shown
+
+
+def test_help_lists_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--help"])
+    shown = capsys.readouterr().out
+    assert all(verb in shown for verb in VERBS)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["nightyl"], "nightyl"),
+        (["nightly", "--jbos", "2"], "--jbos"),
+        (["app", "--port", "many"], "many"),
+        (["app", "--port", "0"], "port 0 is not between"),
+        (["data", "show", "SPY"], "SPY"),
+        (["data", "show", "SPX", "--timeframe", "1q"], "1q"),
+        (["data", "show", "SPX", "--source", "planted(strength=7)"], "strength"),
+        (["data", "show", "SPX", "--source", "nowhere"], "nowhere"),
+        (["data", "import"], "no file named"),
+        (["run", "backtest", "-p", "train_sze=3"], "Did you mean 'train_size'"),
+        (["run", "backtest", "-p", "train_size"], "train_size"),
+        (["run", "nothing"], "unknown notebook 'nothing'"),
+        (["nightly", "-f", "nothing.yaml"], "does not exist"),
+        (["models", "promote", "nobody"], "nobody"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_two(
+    settings: Settings, words: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    shown = capsys.readouterr()
+    assert says in shown.err
+    assert len(shown.err.strip().splitlines()) == 1
+    assert "Traceback" not in shown.err
+    assert shown.out == ""
+
+
+@pytest.mark.parametrize("words", [["runs", "list"], ["data", "list"], ["features", "list"], ["doctor"], ["models", "list"]])
+def test_json_is_one_document_and_nothing_else(settings: Settings, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    main([*words, "--json"])
+    assert isinstance(json.loads(capsys.readouterr().out), list)
+
+
+def test_data_commands_from_import_to_check(settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = "\n".join(f"2024-01-01T{h:02d}:00:00Z,{10 + h},{11 + h},{9 + h},{10.5 + h},100" for h in range(12) if h != 5)
+    path = tmp_path / "BTCUSDT-1h.csv"
+    path.write_text(f"time,open,high,low,close,volume\n{rows}\n")
+    assert main(["data", "import", str(path), "--json"]) == 0
+    imported = json.loads(capsys.readouterr().out)
+    assert imported["refused"] == []
+    assert main(["data", "list", "--json"]) == 0
+    series = json.loads(capsys.readouterr().out)
+    assert [(s["source"], s["symbol"], s["timeframe"], s["bars"]) for s in series] == [("import", "BTC/USDT", "1h", 11)]
+    assert main(["data", "show", "BTC/USDT", "--source", "import", "--timeframe", "1h", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["n_bars"] == 11
+    assert main(["data", "check", "BTC/USDT", "--source", "import", "--timeframe", "1h", "--json"]) == 0
+    assert [f["kind"] for f in json.loads(capsys.readouterr().out)] == ["gap"]
+
+
+def test_a_refused_file_leaves_the_others(settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good, bad = tmp_path / "ETHUSDT-1d.csv", tmp_path / "empty.csv"
+    good.write_text("time,open,high,low,close,volume\n2024-01-01,1,2,1,2,5\n2024-01-02,2,3,1,2,5\n2024-01-03,2,3,1,2,5\n")
+    bad.write_text("")
+    assert main(["data", "import", str(bad), str(good), "--json"]) == 2
+    shown = capsys.readouterr()
+    assert len(json.loads(shown.out)["imported"]) == 1
+    assert "empty.csv" in shown.err
+
+
+def test_features_check_says_ok_for_each(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["features", "check"]) == 0
+    lines = capsys.readouterr().out.strip().splitlines()
+    assert len(lines) >= 15
+    assert all(line.endswith(": ok") for line in lines)
+
+
+def test_doctor_names_each_check(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--json"]) in (0, 1)
+    findings = {f["check"]: f for f in json.loads(capsys.readouterr().out)}
+    assert {"python", "packages", "data", "experiments", "notebooks", "disk", "mlflow", "ledger", "browser"} <= findings.keys()
+
+
+def test_doctor_finds_a_torn_database(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    settings.experiments_dir.mkdir(parents=True)
+    settings.ledger_path.write_bytes(b"not a database at all" * 100)
+    assert main(["doctor", "--json"]) == 1
+    findings = {f["check"]: f for f in json.loads(capsys.readouterr().out)}
+    assert findings["ledger"]["status"] == "fail"
+
+
+def test_a_closed_pipe_is_no_error() -> None:
+    done = subprocess.run(f"{sys.executable} -m workbench features list | head -1", shell=True, capture_output=True, text=True, check=False)  # noqa: S602 - a pipe is the point
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,26 @@
+"""Bars to run: the one pipeline that notebooks, reports and the command line share, and prediction with its champion."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from workbench.pipeline.predict import Predictor, champion
+    from workbench.pipeline.run import load_experiment_data, run_backtest, run_training
+
+_WHERE = {
+    "Predictor": "predict",
+    "champion": "predict",
+    "load_experiment_data": "run",
+    "run_backtest": "run",
+    "run_training": "run",
+}
+
+__all__ = ["Predictor", "champion", "load_experiment_data", "run_backtest", "run_training"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        return getattr(importlib.import_module(f"workbench.pipeline.{_WHERE[name]}"), name)
+    raise AttributeError(f"module 'workbench.pipeline' has no attribute {name!r}")

@@ -1,0 +1,78 @@
+"""The model that a run leaves behind: fitted on the latest training window, saved with all that prediction needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workbench.config import Settings
+from workbench.errors import DataError
+from workbench.pipeline.plan import Plan
+
+if TYPE_CHECKING:
+    from workbench.data import Dataset
+    from workbench.features import Design
+
+
+def save_final_model(
+    parameters: Any, settings: Settings, design: Design, plan: Plan, run_id: str, dataset: Dataset
+) -> Path:
+    """Fit the run's model on the latest training window and save it without pickle.
+
+    The walk-forward judged the recipe; this is the recipe applied once more to the newest ``train_size`` bars whose
+    labels are known, which is what a champion predicts with.
+
+    Returns
+    -------
+    Path
+        Folder with the model, its standardiser, feature specs and label settings, and their checksums.
+    """
+    from workbench.features import Standardizer
+    from workbench.models import save_model
+
+    rows = latest_rows(design, plan.splitter.train_size)
+    model = plan.factory(parameters.seed)
+    standardizer = Standardizer().fit(design.X.to_numpy()[rows])
+    X, y, kept = model_input(design, standardizer, model.lookback)
+    chosen = np.isin(kept, rows)
+    if not chosen.any():
+        raise DataError(f"no training row has {model.lookback} bars of context; give more bars or a shorter lookback")
+    model.fit(X[chosen], y[chosen])
+    times = design.X.index.get_level_values("time")[rows]
+    extra = {
+        "features": list(design.X.columns),
+        "standardizer": standardizer.to_spec(),
+        "horizon": parameters.horizon,
+        "neutral_band": parameters.neutral_band,
+        "symbols": list(parameters.symbols),
+        "timeframe": parameters.timeframe,
+        "dataset": {"name": dataset.name, "version": dataset.version, "content_hash": dataset.content_hash},
+        "trained_on": {"first": times.min().isoformat(), "last": times.max().isoformat(), "rows": len(rows)},
+        "run_id": run_id,
+    }
+    folder = settings.experiments_dir / "models" / run_id
+    save_model(model, folder, extra=extra)
+    return folder
+
+
+def latest_rows(design: Design, train_size: int) -> np.ndarray:
+    """Return positions of the rows of the latest ``train_size`` bars whose labels are known."""
+    known = design.known.to_numpy()
+    times = design.X.index.get_level_values("time")
+    latest = times[known].unique()[-train_size:]
+    return np.flatnonzero(known & (times >= latest[0]))
+
+
+def model_input(design: Design, standardizer: Any, lookback: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return scaled rows, or windows of rows per symbol, with their labels and row positions."""
+    from workbench.models import windows
+
+    scaled = standardizer.transform(design.X.to_numpy())
+    labels = design.y.to_numpy()
+    if lookback == 1:
+        return scaled, labels, np.arange(len(scaled))
+    symbols = design.X.index.get_level_values("symbol").to_numpy()
+    X, kept = windows(scaled, symbols, lookback)
+    return X, labels[kept], kept

@@ -1,0 +1,122 @@
+"""Measures, the counted trial and the verdict of one run."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from workbench.backtest import BacktestResult, Forecasts, deflated_sharpe_ratio, probabilistic_sharpe_ratio
+from workbench.config import Settings, config_hash
+from workbench.pipeline.plan import Plan
+from workbench.pipeline.portfolio import BASELINES, Portfolio
+from workbench.risk import summary
+from workbench.typing import Json
+
+if TYPE_CHECKING:
+    from workbench.config import Parameters
+    from workbench.data import Dataset
+    from workbench.features import Design
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Everything said about a run: its measures, those of the baselines, its place among the trials, the gates."""
+
+    metrics: dict[str, float]
+    baselines: dict[str, dict[str, float]]
+    trial: Json
+    verdict: Json
+    reliability: pd.DataFrame
+
+
+def judge(
+    parameters: Parameters, settings: Settings, dataset: Dataset, design: Design, forecasts: Forecasts, portfolio: Portfolio,
+    plan: Plan, now: datetime,
+) -> Judgement:  # fmt: skip
+    """Measure a run, count its configuration as a trial of its dataset, deflate its Sharpe ratio and ask the gates."""
+    from workbench.tracking import TrialsLedger, check_gates
+
+    metrics = measure(portfolio.strategy, plan.confidence) | forecast_metrics(forecasts, design)
+    baselines = {name: measure(portfolio.results[name], plan.confidence) for name in BASELINES}
+    net = portfolio.strategy.returns
+    ledger = TrialsLedger(settings.ledger_path)
+    trial = ledger.record(
+        dataset=dataset.name,
+        config_hash=config_hash(parameters),
+        config=parameters.flat(),
+        sharpe=per_bar_sharpe(net),
+        n_obs=len(net),
+        content_hash=dataset.content_hash,
+        now=now,
+    )
+    spread = ledger.sharpe_variance(dataset.name)
+    metrics["n_trials"] = float(trial.n_trials)
+    metrics["probabilistic_sharpe_ratio"] = probabilistic_sharpe_ratio(net)
+    metrics["deflated_sharpe_ratio"] = deflated_sharpe_ratio(net, n_trials=trial.n_trials, sharpe_variance=spread)
+    verdict = check_gates(metrics, baselines)
+    return Judgement(
+        metrics=metrics,
+        baselines=baselines,
+        trial={**_plain(asdict(trial)), "config_hash": config_hash(parameters), "sharpe_variance": spread},
+        verdict={"passed": verdict.passed, "gates": [_plain(asdict(g)) for g in verdict.gates]},
+        reliability=_reliability(forecasts, design),
+    )
+
+
+def per_bar_sharpe(returns: pd.Series) -> float:
+    """Mean over standard deviation (ddof 1) of per-bar returns, not annualised; 0 when nothing moved."""
+    spread = float(returns.std(ddof=1))
+    return float(returns.mean()) / spread if spread > 0 else 0.0
+
+
+def measure(result: BacktestResult, confidence: float) -> dict[str, float]:
+    """Return the measures of one portfolio by machine key, its costs among them as fractions of starting equity."""
+    measures = summary(result.returns, result.positions, confidence=confidence)
+    return measures | {
+        "n_bars": float(len(result.returns)),
+        "n_fills": float(len(result.fills)),
+        "n_trades": float(len(result.trades)),
+        "total_fee": float(result.costs["fee"].sum()),
+        "total_slippage": float(result.costs["slippage"].sum()),
+        "final_equity": float(result.equity.iloc[-1]),
+    }
+
+
+def forecast_metrics(forecasts: Forecasts, design: Design) -> dict[str, float]:
+    """Return how good the out-of-sample probabilities were, over the rows whose outcome is known."""
+    from workbench import models
+
+    proba, y, forward = _known(forecasts, design)
+    return {
+        "accuracy": models.accuracy(y, _classes(proba)),
+        "directional_accuracy": models.directional_accuracy(forward, proba[:, 2] - proba[:, 0]),
+        "brier_score": models.brier_score(y, proba),
+        "expected_calibration_error": models.expected_calibration_error(y, proba),
+        "log_loss": models.log_loss(y, proba),
+        "n_forecasts": float(len(y)),
+    }
+
+
+def _known(forecasts: Forecasts, design: Design) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    index = forecasts.proba.index[design.known.loc[forecasts.proba.index].to_numpy()]
+    proba = forecasts.proba.loc[index, ["p_bear", "p_neutral", "p_bull"]].to_numpy()
+    return proba, design.y.loc[index].to_numpy(), design.forward.loc[index].to_numpy()
+
+
+def _classes(proba: np.ndarray) -> np.ndarray:
+    return proba.argmax(axis=1) - 1
+
+
+def _reliability(forecasts: Forecasts, design: Design) -> pd.DataFrame:
+    from workbench.models import reliability_table
+
+    proba, y, _ = _known(forecasts, design)
+    return pd.DataFrame(reliability_table(y, proba))
+
+
+def _plain(values: dict[str, Any]) -> Json:
+    return {k: v.isoformat() if isinstance(v, datetime) else v for k, v in values.items()}

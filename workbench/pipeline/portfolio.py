@@ -1,0 +1,85 @@
+"""Forecasts → positions → net returns, for the strategy and the baselines that always stand beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from workbench.backtest import BacktestResult, Forecasts, position_rule, simulate
+from workbench.pipeline.plan import Plan
+from workbench.risk import volatility_target
+from workbench.typing import Bars, Panel
+
+if TYPE_CHECKING:
+    from workbench.features import Design
+
+STRATEGY = "strategy"
+BASELINES = ("zero", "persistence", "buy_and_hold")
+
+
+@dataclass(frozen=True)
+class Portfolio:
+    """The out-of-sample backtest of a strategy and of each baseline, same bars, same costs."""
+
+    results: dict[str, BacktestResult]
+
+    @property
+    def strategy(self) -> BacktestResult:
+        """The strategy's own result."""
+        return self.results[STRATEGY]
+
+    @property
+    def returns(self) -> pd.DataFrame:
+        """Net simple return per bar, time × (strategy, zero, persistence, buy_and_hold)."""
+        return pd.DataFrame({name: result.returns for name, result in self.results.items()})
+
+
+def trade(forecasts: Forecasts, design: Design, bars: Bars, plan: Plan) -> Portfolio:
+    """Turn out-of-sample forecasts into positions and simulate them beside the baselines.
+
+    Every portfolio decides at the closes of the same out-of-sample bars, fills at the following opens and pays the same costs.
+    """
+    forecast = forecasts.proba["forecast"].unstack("symbol")
+    oos = bars.loc[forecast.index[0] : forecast.index[-1]]
+    symbols = list(oos["close"].columns)
+    forecast = forecast.reindex(index=oos.index, columns=symbols)
+    targets = {STRATEGY: _sized(position_rule(plan.rule, forecast, max_leverage=plan.max_leverage), bars, plan)}
+    targets |= _baseline_targets(design, oos, forecast, plan)
+    return Portfolio(
+        {
+            name: simulate(
+                target, oos, fee_bps=plan.fee_bps, slippage_bps=plan.slippage_bps, max_leverage=plan.max_leverage
+            )
+            for name, target in targets.items()
+        }
+    )
+
+
+def _sized(positions: Panel, bars: Bars, plan: Plan) -> Panel:
+    if plan.volatility_target == 0:
+        return positions
+    return volatility_target(positions, bars["close"], plan.volatility_target, max_leverage=plan.max_leverage)
+
+
+def _baseline_targets(design: Design, oos: Bars, forecast: Panel, plan: Plan) -> dict[str, Panel]:
+    from workbench.models import build
+
+    last_return = design.last_return.reindex(forecast.stack(future_stack=True).index).dropna()
+    column = last_return.to_numpy(dtype=np.float64)[:, None]
+    targets = {}
+    for name in BASELINES:
+        proba = build(name, 0).fit(column, np.zeros(len(column), dtype=np.int64)).predict_proba(column)
+        baseline = pd.Series(proba[:, 2] - proba[:, 0], index=last_return.index).unstack("symbol")
+        baseline = baseline.reindex(index=oos.index, columns=forecast.columns)
+        targets[name] = position_rule("sign", baseline, max_leverage=plan.max_leverage)
+    targets["buy_and_hold"] = _hold(targets["buy_and_hold"])
+    return targets
+
+
+def _hold(targets: Panel) -> Panel:
+    """Order once per symbol and then never again: NaN is "no order"."""
+    first = targets.notna() & (targets != 0)
+    return targets.where(first & (first.cumsum() == 1))

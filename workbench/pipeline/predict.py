@@ -1,0 +1,84 @@
+"""Prediction with a registered model: from bars to probabilities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from workbench.config import Settings
+from workbench.errors import DataError
+from workbench.features import Standardizer, compute
+from workbench.typing import Bars, Json
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A loaded model with its standardiser and feature specs.
+
+    ``champion(settings, name)`` loads one; checksums are compared before anything is parsed.
+    """
+
+    model: Any
+    standardizer: Standardizer
+    extra: Json
+
+    def predict(self, bars: Bars, last: int = 1) -> pd.DataFrame:
+        """Return probabilities for the latest bars.
+
+        Parameters
+        ----------
+        bars : DataFrame
+            Bars by the convention, long enough for the warm-up of every feature and the model's lookback.
+        last : int
+            Bars, counted from the end, to predict.
+
+        Returns
+        -------
+        DataFrame
+            Rows (time, symbol); ``p_bear``, ``p_neutral``, ``p_bull`` sum to 1, ``forecast`` = p_bull − p_bear. Decided at the
+            close of the bar, for the return from the next open over the model's horizon.
+
+        Raises
+        ------
+        DataError
+            When the bars are too few.
+        """
+        from workbench.models import windows
+
+        table = compute(bars, self.extra["features"])
+        rows = table.stack("symbol", future_stack=True)[self.extra["features"]].dropna().sort_index()
+        lookback = self.model.lookback
+        if len(rows) == 0 or len(bars) < lookback:
+            raise DataError(
+                f"{len(bars)} bars are too few for the features and a lookback of {lookback}; load more bars"
+            )
+        X = self.standardizer.transform(rows.to_numpy())
+        index = rows.index
+        if lookback > 1:
+            X, kept = windows(X, index.get_level_values("symbol").to_numpy(), lookback)
+            index = index[kept]
+        if len(index) == 0:
+            raise DataError(f"{len(bars)} bars leave no window of {lookback} rows; load more bars")
+        times = index.get_level_values("time")
+        chosen = np.flatnonzero(times >= times.unique().sort_values()[-last:][0])
+        proba = self.model.predict_proba(np.ascontiguousarray(X[chosen]))
+        frame = pd.DataFrame(proba, index=index[chosen], columns=["p_bear", "p_neutral", "p_bull"])
+        return frame.assign(forecast=frame["p_bull"] - frame["p_bear"])
+
+
+def champion(settings: Settings, name: str) -> Predictor:
+    """Load the champion of a registered model.
+
+    Raises
+    ------
+    ArtifactError
+        When there is no champion, or its files do not match their checksums.
+    """
+    from workbench.models import load_model
+    from workbench.tracking import champion_folder
+
+    model, extra = load_model(champion_folder(settings, name))
+    return Predictor(model, Standardizer.from_spec(extra["standardizer"]), extra)
