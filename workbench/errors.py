@@ -15,6 +15,16 @@ class DataError(WorkbenchError, ValueError):
     """Bars, files or the store break the bars convention, or hold too little."""
 
 
+class BarsError(DataError):
+    """One bar breaks the bars convention; ``symbol``, ``time``, ``field`` and ``value`` say which and how."""
+
+    def __init__(
+        self, message: str, *, symbol: str = "", time: object = None, field: str = "", value: object = None
+    ) -> None:
+        super().__init__(message)
+        self.symbol, self.time, self.field, self.value = symbol, time, field, value
+
+
 class GapError(DataError):
     """Bars that must be contiguous have holes."""
 

@@ -45,12 +45,12 @@ def parse_spec(text: str) -> Spec:
     """
     if not isinstance(text, str) or not text.strip():
         raise ConfigError(f"a spec must be text such as 'rsi(14)', got {text!r}")
+    if text.strip().isidentifier():  # a bare name may be a word of Python, such as the source "import"
+        return Spec(text.strip())
     try:
         node = ast.parse(text.strip(), mode="eval").body
     except SyntaxError as err:
         raise ConfigError(f"spec {text!r} cannot be read ({err.msg}); write it like 'rsi(14)' or 'lstm(epochs=20)'") from err
-    if isinstance(node, ast.Name):
-        return Spec(node.id)
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
         raise ConfigError(f"spec {text!r} is not of the form name(arguments); write it like 'rsi(14)'")
     args = tuple(_literal(a, text) for a in node.args)

@@ -1,0 +1,66 @@
+"""Bars: the convention and its door, the store, the sources and the quality report."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from workbench.data.bars import BAR_FIELDS, bars_of, check_bars, content_hash, symbol_frame, symbols_of
+    from workbench.data.dataset import Dataset, available_symbols, load_bars, load_dataset
+    from workbench.data.sample import SAMPLE_SYMBOLS, ingest_sample
+    from workbench.data.store import BarStore, open_store
+    from workbench.data.synthetic import MARKETS, synthetic_market
+    from workbench.data.timeframes import infer_timeframe, timeframe_delta
+
+_NAMES = {
+    "BAR_FIELDS": "bars",
+    "BarStore": "store",
+    "Dataset": "dataset",
+    "MARKETS": "synthetic",
+    "SAMPLE_SYMBOLS": "sample",
+    "available_symbols": "dataset",
+    "bars_of": "bars",
+    "check_bars": "bars",
+    "content_hash": "bars",
+    "infer_timeframe": "timeframes",
+    "ingest_sample": "sample",
+    "load_bars": "dataset",
+    "load_dataset": "dataset",
+    "open_store": "store",
+    "symbol_frame": "bars",
+    "symbols_of": "bars",
+    "synthetic_market": "synthetic",
+    "timeframe_delta": "timeframes",
+}
+
+__all__ = [
+    "BAR_FIELDS",
+    "MARKETS",
+    "SAMPLE_SYMBOLS",
+    "BarStore",
+    "Dataset",
+    "available_symbols",
+    "bars_of",
+    "check_bars",
+    "content_hash",
+    "infer_timeframe",
+    "ingest_sample",
+    "load_bars",
+    "load_dataset",
+    "open_store",
+    "symbol_frame",
+    "symbols_of",
+    "synthetic_market",
+    "timeframe_delta",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NAMES:
+        return getattr(importlib.import_module(f"workbench.data.{_NAMES[name]}"), name)
+    raise AttributeError(f"module 'workbench.data' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
