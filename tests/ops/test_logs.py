@@ -36,7 +36,7 @@ def test_json_lines_carry_run_and_job(tmp_path: Path) -> None:
     assert events[0] | bound == events[0]
     assert "run_id" not in events[2]
     assert "started" not in stream.getvalue()
-    assert "slow seconds=2.5 run_id=a1 job=sample-SPX" in stream.getvalue()
+    assert "slow job=sample-SPX run_id=a1 seconds=2.5" in stream.getvalue()
 
 
 def test_standard_output_is_left_alone(capsys: pytest.CaptureFixture[str]) -> None:

@@ -131,5 +131,5 @@ class _Writer:
             return str(self.to_json(logger, method, dict(event)))
         rest = {k: v for k, v in event.items() if k not in ("timestamp", "level", "event", "exception", "room")}
         words = [event["timestamp"][11:19], event["level"], str(event.get("event", ""))]
-        line = " ".join([*words, *(f"{k}={v}" for k, v in rest.items())])
+        line = " ".join([*words, *(f"{k}={v}" for k, v in sorted(rest.items()))])
         return f"{line}\n{event['exception']}" if event.get("exception") else line

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from workbench.tracking.ledger import Trial, TrialsLedger
 from workbench.tracking.record import RunRecord
 from workbench.tracking.records import latest_record, list_records, load_record, read_record, write_record
 
-__all__ = ["RunRecord", "latest_record", "list_records", "load_record", "read_record", "write_record"]
+__all__ = [
+    "RunRecord",
+    "Trial",
+    "TrialsLedger",
+    "latest_record",
+    "list_records",
+    "load_record",
+    "read_record",
+    "write_record",
+]
