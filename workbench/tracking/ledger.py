@@ -149,7 +149,7 @@ class TrialsLedger:
         dataset : str
             Name of the series.
         up_to : int, optional
-            Count only the trials with this number or a lower one. A run's own number gives the spread as it was when the
+            Count only the trials with this number or a lower one. A run's own number gives the spread as of when the
             configuration was first tried, so that the same run repeated gives the same figure however many followed.
 
         Notes
