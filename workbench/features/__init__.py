@@ -1,0 +1,40 @@
+"""Causal features of bars, labels that know their end time, and the design matrix.
+
+Row t of a feature uses rows up to t only; `check_causality` holds every feature to it, by name, symbol and bar.
+TA-Lib loads when the first feature that needs it is computed.
+"""
+
+from __future__ import annotations
+
+from workbench.features import momentum, returns, trend, volatility, volume  # noqa: F401 - their features register here
+from workbench.features.causality import FeatureCheck, check_all, check_causality, check_warmup
+from workbench.features.compute import compute, list_features
+from workbench.features.design import Design, design_matrix, feature_matrix
+from workbench.features.labels import forward_return, label_classes
+from workbench.features.registry import REGISTRY, Feature, Registry, feature
+from workbench.features.specs import BoundFeature, canonical, get, resolve, warmup
+from workbench.features.standardize import Standardizer
+
+__all__ = [
+    "REGISTRY",
+    "BoundFeature",
+    "Design",
+    "Feature",
+    "FeatureCheck",
+    "Registry",
+    "Standardizer",
+    "canonical",
+    "check_all",
+    "check_causality",
+    "check_warmup",
+    "compute",
+    "design_matrix",
+    "feature",
+    "feature_matrix",
+    "forward_return",
+    "get",
+    "label_classes",
+    "list_features",
+    "resolve",
+    "warmup",
+]
