@@ -1,0 +1,116 @@
+"""Pictures of tables: a frame goes in, an hvplot/HoloViews object (or a Bokeh figure for candles) comes out.
+
+Nothing here keeps state or computes a result of its own beyond what is drawn. Every function opens its library
+when it is called, so importing the room costs nothing. Colours come from `workbench.charts.theme`; a page or a
+report changes them for dark and light with the CSS of `theme_css`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from workbench.charts.calendar import monthly_table
+    from workbench.charts.candles import CandleFigure, candle_figure, candle_rows, candles_chart
+    from workbench.charts.exposure import exposure_chart
+    from workbench.charts.folds import folds_chart
+    from workbench.charts.learning import probability_chart, reliability_chart, training_chart
+    from workbench.charts.lines import drawdown_chart, equity_chart, rolling_risk_chart
+    from workbench.charts.market import coverage_chart, price_chart
+    from workbench.charts.render import enable_notebook, html_fragment, html_page, to_bokeh
+    from workbench.charts.rundata import (
+        catalogue_table,
+        exposure_table,
+        facts_table,
+        folds_table,
+        quality_table,
+        risk_table,
+        trades_table,
+    )
+    from workbench.charts.sampling import min_max_sample
+    from workbench.charts.tables import Table, frame_table, gates_table, metrics_table
+    from workbench.charts.tail import var_chart
+    from workbench.charts.theme import theme_css
+
+_HOMES = {
+    "CandleFigure": "candles",
+    "Table": "tables",
+    "candle_figure": "candles",
+    "candle_rows": "candles",
+    "candles_chart": "candles",
+    "catalogue_table": "rundata",
+    "coverage_chart": "market",
+    "drawdown_chart": "lines",
+    "enable_notebook": "render",
+    "equity_chart": "lines",
+    "exposure_chart": "exposure",
+    "exposure_table": "rundata",
+    "facts_table": "rundata",
+    "folds_chart": "folds",
+    "folds_table": "rundata",
+    "frame_table": "tables",
+    "gates_table": "tables",
+    "html_fragment": "render",
+    "html_page": "render",
+    "metrics_table": "tables",
+    "min_max_sample": "sampling",
+    "monthly_table": "calendar",
+    "price_chart": "market",
+    "probability_chart": "learning",
+    "quality_table": "rundata",
+    "reliability_chart": "learning",
+    "risk_table": "rundata",
+    "rolling_risk_chart": "lines",
+    "theme_css": "theme",
+    "to_bokeh": "render",
+    "trades_table": "rundata",
+    "training_chart": "learning",
+    "var_chart": "tail",
+}
+
+__all__ = [
+    "CandleFigure",
+    "Table",
+    "candle_figure",
+    "candle_rows",
+    "candles_chart",
+    "catalogue_table",
+    "coverage_chart",
+    "drawdown_chart",
+    "enable_notebook",
+    "equity_chart",
+    "exposure_chart",
+    "exposure_table",
+    "facts_table",
+    "folds_chart",
+    "folds_table",
+    "frame_table",
+    "gates_table",
+    "html_fragment",
+    "html_page",
+    "metrics_table",
+    "min_max_sample",
+    "monthly_table",
+    "price_chart",
+    "probability_chart",
+    "quality_table",
+    "reliability_chart",
+    "risk_table",
+    "rolling_risk_chart",
+    "theme_css",
+    "to_bokeh",
+    "trades_table",
+    "training_chart",
+    "var_chart",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"workbench.charts.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'workbench.charts' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,348 @@
+"""Candlesticks with volume, overlays and indicator panes on one linked time axis.
+
+Bars are drawn by their number, so nights, weekends and holidays take no room; the axis still shows times. A rising
+bar is hollow and a falling one filled, so direction can be read without colour.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from workbench.charts.figure import dress, need_rows
+from workbench.charts.sampling import naive_utc
+from workbench.charts.theme import DOWN, NEUTRAL, UP, style_of
+from workbench.errors import DataError
+
+PRICE_HEIGHT, VOLUME_HEIGHT, PANE_HEIGHT = 400, 92, 118
+ON_PRICE = (
+    "sma",
+    "ema",
+    "wma",
+    "dema",
+    "kama",
+    "vwap",
+    "bollinger_upper",
+    "bollinger_lower",
+    "bollinger_middle",
+    "keltner",
+    "donchian",
+    "sar",
+    "supertrend",
+)
+"""Feature names in units of price: they lie over the candles, every other one gets its own pane."""
+
+
+@dataclass(frozen=True)
+class CandleFigure:
+    """The Bokeh models of one candle chart.
+
+    Parameters
+    ----------
+    layout : bokeh.models.GridPlot
+        All panes, x axes linked.
+    source : bokeh.models.ColumnDataSource
+        One row per bar; stream to it and the picture follows.
+    x_range : bokeh.models.DataRange1d
+        Follows the latest bar until the user moves it.
+    price_line : bokeh.models.Span
+        The last price.
+    columns : dict[str, str]
+        Indicator spec -> column of ``source``.
+    """
+
+    layout: Any
+    source: Any
+    x_range: Any
+    price_line: Any
+    columns: dict[str, str]
+
+
+def candle_rows(bars: pd.DataFrame, symbol: str, indicators: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Return one row per traded bar, ready to draw or to stream.
+
+    Parameters
+    ----------
+    bars : DataFrame, time × (field, symbol)
+    symbol : str
+    indicators : DataFrame, time × spec, optional
+        Values of the symbol; column k becomes ``v{k}``.
+
+    Returns
+    -------
+    DataFrame
+        i (bar number), time (naive UTC), open, high, low, close, volume, top, bottom, color, fill, and v0, v1, ….
+    """
+    if symbol not in bars.columns.get_level_values("symbol"):
+        known = ", ".join(map(str, bars.columns.get_level_values("symbol").unique()))
+        raise DataError(f"there are no bars of {symbol!r} here; these symbols are: {known}")
+    one = pd.DataFrame(bars.xs(symbol, axis=1, level="symbol"))
+    one = one[one["close"].notna()]
+    need_rows(one, f"chart of {symbol}")
+    rising = (one["close"] >= one["open"]).to_numpy()
+    rows = pd.DataFrame({"i": np.arange(len(one)), "time": naive_utc(one.index)})
+    for name in ("open", "high", "low", "close", "volume"):
+        rows[name] = one[name].to_numpy()
+    rows["top"] = rows[["open", "close"]].max(axis=1)
+    rows["bottom"] = rows[["open", "close"]].min(axis=1)
+    rows["color"] = np.where(rising, UP, DOWN)
+    rows["fill"] = np.where(rising, 0.0, 1.0)
+    if indicators is not None:
+        for k, spec in enumerate(indicators.columns):
+            rows[f"v{k}"] = indicators[spec].reindex(one.index).to_numpy(dtype=np.float64)
+    return rows
+
+
+def candle_figure(
+    rows: pd.DataFrame, specs: list[str], *, title: str, window: int, volume: bool = True, wheel: bool = False
+) -> CandleFigure:
+    """Build the linked figures over ``rows`` from `candle_rows`.
+
+    Parameters
+    ----------
+    specs : list of str
+        Names of the columns v0, v1, …; those named in `ON_PRICE` lie over the candles.
+    window : int
+        Bars on screen; older ones are a drag away.
+    wheel : bool
+        Let the mouse wheel zoom at once (a page), or only after it is chosen in the toolbar (a report).
+    """
+    from bokeh.layouts import gridplot
+    from bokeh.models import ColumnDataSource, DataRange1d, Span
+
+    source = ColumnDataSource(rows.to_dict("series"))
+    x_range = DataRange1d(follow="end", follow_interval=window, range_padding=1.5, range_padding_units="absolute")
+    columns = {spec: f"v{k}" for k, spec in enumerate(specs)}
+    guide = Span(dimension="height", line_color=NEUTRAL, line_dash="dotted", line_width=1)
+    over = [s for s in specs if s.split("(")[0] in ON_PRICE]
+    price = _pane(x_range, PRICE_HEIGHT, title, guide, wheel)
+    price_line = _candles(price, source, rows)
+    _overlays(price, source, {s: columns[s] for s in over})
+    figures = [price]
+    if volume and rows["volume"].fillna(0).abs().sum() > 0:
+        figures.append(_volume(source, x_range, guide, wheel))
+    for spec in specs:
+        if spec not in over:
+            figures.append(_indicator(source, x_range, guide, wheel, spec, columns[spec]))
+    _bottom_axis(figures, source, intraday(rows))
+    x_range.renderers = [r for r in price.renderers if r.name == "bodies"]
+    layout = gridplot(
+        [[f] for f in figures],
+        sizing_mode="stretch_width",
+        merge_tools=True,
+        toolbar_options={"logo": None, "autohide": False},
+    )
+    return CandleFigure(layout, source, x_range, price_line, columns)
+
+
+def candles_chart(
+    bars: pd.DataFrame,
+    symbol: str | None = None,
+    *,
+    indicators: pd.DataFrame | None = None,
+    overlays: pd.DataFrame | None = None,
+    panes: pd.DataFrame | None = None,
+    volume: bool = True,
+    last: int = 250,
+) -> Any:
+    """Draw the latest bars of one symbol as candlesticks.
+
+    Parameters
+    ----------
+    bars : DataFrame, time × (field, symbol)
+    symbol : str, optional
+        Default: the first.
+    indicators, overlays, panes : DataFrame, time × spec, optional
+        Feature values of the symbol. ``overlays`` lie on the candles, ``panes`` below them, ``indicators`` where their
+        name belongs. Two-level columns (spec, symbol) are accepted.
+    volume : bool
+        Show volume in a pane of its own.
+    last : int
+        Bars to draw; the title says how many there are.
+
+    Returns
+    -------
+    bokeh.models.GridPlot
+    """
+    symbol = symbol or str(bars.columns.get_level_values("symbol")[0])
+    parts = [one_symbol(f, symbol) for f in (indicators, overlays, panes) if f is not None]
+    joined = pd.concat(parts, axis=1) if parts else None
+    rows = candle_rows(bars, symbol, joined)
+    n_all = len(rows)
+    rows = rows.tail(last)
+    specs = [] if joined is None else [str(c) for c in joined.columns]
+    shown = f"last {len(rows):,} of {n_all:,} bars"
+    title = f"{symbol}: {shown}, UTC · hollow = rising, filled = falling · closed hours left out"
+    return candle_figure(rows, specs, title=title, window=last + 2, volume=volume).layout
+
+
+def one_symbol(frame: pd.DataFrame, symbol: str) -> pd.DataFrame:
+    """Return time × spec for one symbol from columns (spec, symbol); a flat frame comes back as it is."""
+    if frame.columns.nlevels == 1:
+        return frame
+    return pd.DataFrame(frame.xs(symbol, axis=1, level=-1))
+
+
+def intraday(rows: pd.DataFrame) -> bool:
+    """Say whether the bars are shorter than a day."""
+    return len(rows) > 1 and bool(np.median(np.diff(rows["time"].to_numpy())) < np.timedelta64(1, "D"))
+
+
+def _pane(x_range: Any, height: int, title: str, guide: Any, wheel: bool) -> Any:
+    from bokeh.models import CrosshairTool, DataRange1d
+    from bokeh.plotting import figure
+
+    drag = "xpan,xwheel_zoom,xbox_zoom,reset,save"
+    pane = figure(
+        height=height,
+        sizing_mode="stretch_width",
+        x_range=x_range,
+        y_range=DataRange1d(range_padding=0.08),
+        title=title or None,
+        tools=drag,
+        active_drag="xpan",
+        active_scroll="xwheel_zoom" if wheel else None,
+        y_axis_location="right",
+        window_axis="x",
+        output_backend="canvas",
+    )
+    dress(pane)
+    pane.min_border_right, pane.min_border_left = 76, 8
+    pane.add_tools(CrosshairTool(dimensions="height", overlay=guide))
+    return pane
+
+
+def _candles(pane: Any, source: Any, rows: pd.DataFrame) -> Any:
+    from bokeh.models import HoverTool, NumeralTickFormatter, Span
+
+    pane.segment("i", "top", "i", "high", source=source, color="color", line_width=1.2)
+    pane.segment("i", "low", "i", "bottom", source=source, color="color", line_width=1.2)
+    bodies = pane.vbar(
+        "i",
+        0.7,
+        "top",
+        "bottom",
+        source=source,
+        line_color="color",
+        fill_color="color",
+        fill_alpha="fill",
+        line_width=1.2,
+        name="bodies",
+    )
+    number = price_format(float(rows["close"].iloc[-1]))
+    tips = [
+        ("", "@time{%F %H:%M} UTC"),
+        *((w, f"@{{{w}}}{{{number}}}") for w in ("open", "high", "low", "close")),
+        ("volume", "@volume{0.00 a}"),
+    ]
+    pane.add_tools(
+        HoverTool(
+            renderers=[bodies],
+            mode="vline",
+            tooltips=tips,
+            formatters={"@time": "datetime"},
+            point_policy="follow_mouse",
+        )
+    )
+    pane.yaxis.formatter = NumeralTickFormatter(format=number)
+    line = Span(
+        location=float(rows["close"].iloc[-1]),
+        dimension="width",
+        line_color="#2f7fc1",
+        line_dash="dotted",
+        line_width=1.2,
+    )
+    pane.add_layout(line)
+    return line
+
+
+def price_format(price: float) -> str:
+    """Return a numeral.js style with as many decimals as the size of a price asks for."""
+    decimals = 2 if price >= 10 else 4 if price >= 0.1 else 6
+    return "0,0." + "0" * decimals
+
+
+def _overlays(pane: Any, source: Any, columns: dict[str, str]) -> None:
+    for k, (spec, column) in enumerate(columns.items()):
+        style = style_of(spec, k + 2)
+        band = spec.startswith(("bollinger", "keltner", "donchian"))
+        color, dash = (NEUTRAL, "dashed") if band else (style.color, "solid")
+        pane.line(
+            "i", column, source=source, color=color, line_dash=dash, line_width=1.5, legend_label=spec, muted_alpha=0.1
+        )
+    if columns:
+        dress(pane)
+        pane.min_border_right, pane.min_border_left = 76, 8
+        pane.legend.location, pane.legend.orientation = "top_left", "horizontal"
+
+
+def _volume(source: Any, x_range: Any, guide: Any, wheel: bool) -> Any:
+    from bokeh.models import NumeralTickFormatter
+
+    pane = _pane(x_range, VOLUME_HEIGHT, "", guide, wheel)
+    pane.vbar(
+        "i", 0.7, "volume", 0, source=source, line_color="color", fill_color="color", fill_alpha="fill", alpha=0.6
+    )
+    pane.y_range.start = 0
+    pane.yaxis.formatter = NumeralTickFormatter(format="0 a")
+    pane.yaxis.ticker.desired_num_ticks = 2
+    _caption(pane, "volume")
+    return pane
+
+
+def _indicator(source: Any, x_range: Any, guide: Any, wheel: bool, spec: str, column: str) -> Any:
+    from bokeh.models import HoverTool, NumeralTickFormatter, Span
+
+    pane = _pane(x_range, PANE_HEIGHT, "", guide, wheel)
+    line = pane.line("i", column, source=source, color="#2f7fc1", line_width=1.6)
+    pane.yaxis.formatter = NumeralTickFormatter(format="0,0.[000]")
+    pane.yaxis.ticker.desired_num_ticks = 3
+    marks = {"rsi": (30, 70), "mfi": (20, 80), "stoch_k": (20, 80), "adx": (25,)}.get(
+        spec.split("(", maxsplit=1)[0], (0,)
+    )
+    for mark in marks:
+        pane.add_layout(Span(location=mark, dimension="width", line_color=NEUTRAL, line_dash="dotted", line_width=1))
+    pane.add_tools(
+        HoverTool(
+            renderers=[line], mode="vline", tooltips=[(spec, f"@{column}{{0,0.000}}")], point_policy="follow_mouse"
+        )
+    )
+    _caption(pane, spec)
+    return pane
+
+
+def _caption(pane: Any, text: str) -> None:
+    from bokeh.models import Label
+
+    pane.add_layout(
+        Label(
+            x=8,
+            y=6,
+            x_units="screen",
+            y_units="screen",
+            text=text,
+            text_font_size="11px",
+            text_color="#51606d",
+            y_offset=0,
+        )
+    )
+
+
+def _bottom_axis(figures: list[Any], source: Any, with_hours: bool) -> None:
+    from bokeh.models import AdaptiveTicker, CustomJSTickFormatter
+
+    cut = "slice(0, 16).replace('T', ' ')" if with_hours else "slice(0, 10)"
+    code = (
+        "const d = source.data; const k = Math.round(tick) - d.i[0];"
+        "if (k < 0 || k >= d.i.length || Math.abs(tick - Math.round(tick)) > 1e-6) return '';"
+        f"return new Date(d.time[k]).toISOString().{cut};"
+    )
+    for pane in figures:
+        pane.xaxis.ticker = AdaptiveTicker(mantissas=[1, 2, 5], min_interval=1, desired_num_ticks=8)
+        pane.xaxis.formatter = CustomJSTickFormatter(args={"source": source}, code=code)
+        pane.xaxis.visible = pane is figures[-1]
+        if pane is not figures[-1]:
+            pane.min_border_bottom = 4

@@ -1,0 +1,31 @@
+"""How much of equity is at work, long, short and net."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from workbench.charts.figure import lines, need_rows
+
+
+def exposure_chart(positions: pd.DataFrame, *, height: int = 220) -> Any:
+    """Draw gross and net exposure, and each asset's position where there are at most six.
+
+    Parameters
+    ----------
+    positions : DataFrame, time × symbol
+        Signed fractions of equity held after the fill.
+    """
+    need_rows(positions, "exposure")
+    held = positions.fillna(0.0)
+    frame = pd.DataFrame({"gross": held.abs().sum(axis=1), "net": held.sum(axis=1)})
+    if 1 < held.shape[1] <= 6:
+        frame = frame.join(held.rename(columns=str))
+    return lines(
+        frame,
+        title="Exposure: positions as a share of equity, after the fill",
+        ylabel="share of equity",
+        number="0%",
+        height=height,
+    )

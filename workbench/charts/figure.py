@@ -1,0 +1,171 @@
+"""What every chart shares: the backend, the finishing touches of a figure, and lines over time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from workbench.charts.sampling import screen
+from workbench.charts.theme import FONT, label_of, style_of
+from workbench.errors import DataError
+
+HEIGHT = 300
+PERCENT = "0.0%"
+PLAIN = "0,0.00"
+
+
+def holoviews() -> Any:
+    """Import HoloViews with its Bokeh backend and return it."""
+    import holoviews as hv
+    import holoviews.plotting.bokeh
+
+    hv.Store.set_current_backend("bokeh")
+    return hv
+
+
+def need_rows(frame: pd.DataFrame | pd.Series, what: str) -> None:
+    """Raise when there is nothing to draw."""
+    if len(frame) == 0:
+        raise DataError(f"{what} has no rows to draw; run the notebook that makes it, or choose a longer range")
+
+
+def dress(figure: Any) -> None:
+    """Set fonts, grid and toolbar of a Bokeh figure; colours follow the theme's CSS where it is present."""
+    figure.toolbar.logo = None
+    figure.toolbar.autohide = True
+    figure.outline_line_color = None
+    figure.background_fill_color = figure.border_fill_color = "#ffffff"
+    figure.min_border_right = 16
+    if figure.title is not None:
+        figure.title.text_font, figure.title.text_font_size = FONT, "14px"
+        figure.title.text_font_style, figure.title.text_color = "bold", "#1d252d"
+    for axis in figure.axis:
+        axis.axis_label_text_font = axis.major_label_text_font = FONT
+        axis.axis_label_text_font_size = axis.major_label_text_font_size = "12px"
+        axis.axis_label_text_font_style = "normal"
+        axis.axis_line_color = axis.major_tick_line_color = "#b9c3cb"
+        axis.minor_tick_line_color = None
+        axis.axis_label_text_color = axis.major_label_text_color = "#51606d"
+    for grid in figure.grid:
+        grid.grid_line_color = "#e3e8ec"
+    for legend in figure.legend:
+        legend.label_text_font = FONT
+        legend.label_text_font_size = "12px"
+        legend.label_text_color = "#1d252d"
+        legend.background_fill_alpha = 0.75
+        legend.border_line_color = None
+        legend.padding, legend.spacing, legend.margin = 4, 2, 6
+        legend.click_policy = "mute"
+
+
+def finish(*steps: Callable[[Any], None]) -> Callable[[Any, Any], None]:
+    """Return a HoloViews hook that dresses the figure, then runs ``steps`` on it."""
+
+    def hook(plot: Any, _element: Any) -> None:
+        dress(plot.state)
+        for step in steps:
+            step(plot.state)
+
+    return hook
+
+
+def time_axis(figure: Any) -> None:
+    """Write dates as ``2015``, ``Mar 2015``, ``2015-03-04`` or hours, by the zoom."""
+    from bokeh.models import DatetimeTickFormatter
+
+    figure.xaxis.formatter = DatetimeTickFormatter(
+        years="%Y", months="%b %Y", days="%d %b %Y", hours="%d %b %H:%M", hourmin="%H:%M", minutes="%H:%M"
+    )
+    figure.xaxis.axis_label = "time, UTC"
+
+
+def number_axis(figure: Any, style: str) -> None:
+    """Write the vertical axis in a numeral.js style such as ``0.0%``."""
+    from bokeh.models import NumeralTickFormatter
+
+    figure.yaxis.formatter = NumeralTickFormatter(format=style)
+
+
+def read_off(columns: Sequence[str], style: str, *, moment: str = "%F %H:%M") -> Callable[[Any], None]:
+    """Return a step that adds one tooltip with the value of every series at the pointer's time."""
+
+    def step(figure: Any) -> None:
+        from bokeh.models import CrosshairTool, HoverTool
+
+        first = next(r for r in figure.renderers if hasattr(r, "glyph") and columns[0] in r.data_source.data)
+        lines = [("time", f"@time{{{moment}}} UTC"), *((label_of(c), f"@{{{c}}}{{{style}}}") for c in columns)]
+        hover = HoverTool(renderers=[first], mode="vline", tooltips=lines, formatters={"@time": "datetime"})
+        figure.add_tools(hover, CrosshairTool(dimensions="height", line_alpha=0.4))
+
+    return step
+
+
+def lines(
+    frame: pd.DataFrame,
+    *,
+    title: str,
+    ylabel: str,
+    number: str = PLAIN,
+    log: bool = False,
+    height: int = HEIGHT,
+    steps: Sequence[Callable[[Any], None]] = (),
+) -> Any:
+    """Draw one line per column over time, with a shared tooltip, a legend and fixed series styles.
+
+    Parameters
+    ----------
+    frame : DataFrame, time × series
+        Values in the unit that ``ylabel`` names.
+    number : str
+        How Bokeh writes values, such as ``0.0%``.
+    log : bool
+        Logarithmic vertical axis; values must be above 0.
+
+    Returns
+    -------
+    holoviews.Overlay
+    """
+    need_rows(frame, title)
+    hv = holoviews()
+    from hvplot import hvPlot
+
+    frame = frame.rename(columns=str)
+    thin = screen(frame).reset_index()
+    names = list(frame.columns)
+    curves = []
+    for i, name in enumerate(names):
+        style = style_of(name, i)
+        others = [n for n in names if n != name] if i == 0 else []
+        curves.append(
+            hvPlot(thin).line(
+                x="time",
+                y=name,
+                label=label_of(name),
+                color=style.color,
+                line_dash=style.dash,
+                line_width=style.width,
+                hover=False,
+                hover_cols=others,
+                responsive=True,
+                height=height,
+                logy=log,
+                muted_alpha=0.12,
+            )
+        )
+    hook = finish(time_axis, lambda f: number_axis(f, number), read_off(names, number), *steps)
+    return hv.Overlay(curves).opts(
+        title=title,
+        ylabel=ylabel,
+        xlabel="time, UTC",
+        responsive=True,
+        height=height,
+        logy=log,
+        hooks=[hook],
+        show_legend=len(names) > 1,
+        legend_position="top_left",
+        show_grid=True,
+        default_tools=["pan", "box_zoom", "wheel_zoom", "reset", "save"],
+        active_tools=[],
+    )

@@ -1,0 +1,108 @@
+"""Tables of one finished run and of the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from workbench.charts.tables import Column, Table, frame_table, moment, number, percent, signed_percent, whole
+
+
+def trades_table(trades: pd.DataFrame, *, limit: int = 100) -> Table:
+    """Return the round trips, latest first; return in percent, profit as a fraction of the starting capital."""
+    latest = trades.sort_values("exit_time", ascending=False)
+    keep = [
+        c
+        for c in ("symbol", "side", "entry_time", "exit_time", "bars", "entry_price", "exit_price", "pnl", "return")
+        if c in latest
+    ]
+    return frame_table(
+        latest[keep], caption=f"{len(trades):,} round trips, latest first", percents=("return", "pnl"), limit=limit
+    )
+
+
+def folds_table(folds: pd.DataFrame) -> Table:
+    """Return the walk-forward folds with their sizes, purged rows and test accuracy."""
+    percents = [c for c in folds.columns if c.endswith("accuracy")]
+    table = frame_table(folds.reset_index(drop=True), caption="Walk-forward folds, times in UTC", limit=400)
+    columns = [Column(c.key, c.heading, percent) if c.key in percents else c for c in table.columns]
+    return Table(table.frame, columns, table.caption)
+
+
+def exposure_table(positions: pd.DataFrame) -> Table:
+    """Return long, short, gross and net exposure per asset and in total at the last bar, as shares of equity.
+
+    Parameters
+    ----------
+    positions : DataFrame, time × symbol
+        Signed fractions of equity held after the fill.
+    """
+    last = positions.fillna(0.0).iloc[-1]
+    rows = [{"asset": str(s), "side": _side(v), "net": v, "gross": abs(v)} for s, v in last.items()]
+    rows.append({"asset": "total", "side": _side(last.sum()), "net": last.sum(), "gross": last.abs().sum()})
+    mean = positions.fillna(0.0).abs().mean()
+    for row, value in zip(rows, [*mean, mean.sum()], strict=True):
+        row["mean"] = value
+    frame = pd.DataFrame(rows)
+    columns = [
+        Column("asset", "asset", str, True),
+        Column("side", "side", str, True),
+        Column("net", "net", signed_percent),
+        Column("gross", "gross", percent),
+        Column("mean", "mean gross, whole run", percent),
+    ]
+    marks = {(len(frame) - 1, c): "best" for c in ("asset", "net", "gross", "mean")}
+    return Table(frame, columns, f"Exposure at {moment(positions.index[-1])} UTC, share of equity", marks)
+
+
+def _side(value: float) -> str:
+    return "▲ long" if value > 0 else "▼ short" if value < 0 else "flat"
+
+
+def risk_table(measures: Mapping[str, Mapping[str, float]], *, caption: str = "") -> Table:
+    """Return loss measures by method.
+
+    Parameters
+    ----------
+    measures : mapping of mapping
+        Measure in words -> method -> value as a positive fraction of equity.
+    """
+    frame = pd.DataFrame(measures).T.rename_axis("measure").reset_index()
+    columns = [
+        Column("measure", "measure", str, True),
+        *(Column(c, c, lambda v: percent(v, 2)) for c in frame.columns[1:]),
+    ]
+    return Table(frame, columns, caption)
+
+
+def quality_table(findings: pd.DataFrame, *, limit: int = 200) -> Table:
+    """Return the findings of a quality report: kind, symbol, time, field, value and note."""
+    return frame_table(findings.reset_index(drop=True), caption=f"{len(findings):,} findings", decimals=4, limit=limit)
+
+
+def catalogue_table(series: pd.DataFrame) -> Table:
+    """Return what the store holds, one row per series."""
+    return frame_table(series.reset_index(drop=True), caption=f"{len(series):,} series in the store", limit=500)
+
+
+def facts_table(facts: Mapping[str, Any], *, caption: str = "") -> Table:
+    """Return names and values below each other: parameters, data set, environment."""
+    rows = [{"name": str(k).replace("_", " "), "value": _fact(v)} for k, v in facts.items()]
+    columns = [Column("name", "name", str, True), Column("value", "value", str, True)]
+    return Table(
+        pd.DataFrame(rows, columns=["name", "value"]), columns, caption, {(i, "name"): "soft" for i in range(len(rows))}
+    )
+
+
+def _fact(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return whole(value) if abs(value) >= 10_000 else str(value)
+    if isinstance(value, float):
+        return f"{value:g}" if abs(value) < 10_000 else number(value, 2)
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return str(value)
