@@ -1,0 +1,56 @@
+"""What a notebook calls: its typed parameters, its run, its report cells and its form."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from workbench.notebook.cells import Cell, check_notebook, parameters_source, sync_parameters, write_notebook
+    from workbench.notebook.config import Config, load_config
+    from workbench.notebook.forms import Form, form
+    from workbench.notebook.market import chart_bars, inspect_market
+    from workbench.notebook.running import run
+    from workbench.notebook.screens import overview
+
+_HOMES = {
+    "Cell": "cells",
+    "Config": "config",
+    "Form": "forms",
+    "chart_bars": "market",
+    "check_notebook": "cells",
+    "form": "forms",
+    "inspect_market": "market",
+    "load_config": "config",
+    "overview": "screens",
+    "parameters_source": "cells",
+    "run": "running",
+    "sync_parameters": "cells",
+    "write_notebook": "cells",
+}
+
+__all__ = [
+    "Cell",
+    "Config",
+    "Form",
+    "chart_bars",
+    "check_notebook",
+    "form",
+    "inspect_market",
+    "load_config",
+    "overview",
+    "parameters_source",
+    "run",
+    "sync_parameters",
+    "write_notebook",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"workbench.notebook.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'workbench.notebook' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

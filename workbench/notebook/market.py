@@ -1,0 +1,75 @@
+"""The bars behind the `data` and `live_chart` notebooks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from workbench.config import DataParameters, LiveChartParameters
+from workbench.errors import ConfigError
+from workbench.notebook.config import Config
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from workbench.data import QualityReport
+    from workbench.typing import Bars
+
+
+@dataclass(frozen=True, eq=False)
+class Market:
+    """What the `data` notebook shows: the store's catalogue, the bars of one source and their quality."""
+
+    catalogue: pd.DataFrame
+    bars: Bars
+    quality: QualityReport
+    symbols: tuple[str, ...]
+
+
+def inspect_market(cfg: Config) -> Market:
+    """Load the catalogue of the store, the bars that the parameters name and their quality report.
+
+    Parameters
+    ----------
+    cfg : Config
+        Of the `data` notebook; an empty list of symbols means all of the source.
+
+    Raises
+    ------
+    ConfigError
+        When the notebook is another one, or the source has no symbol at this time frame.
+    DataError
+        When a symbol does not exist.
+    """
+    from workbench.data import available_symbols, load_bars, open_store, quality_report
+
+    parameters = cfg.parameters
+    if not isinstance(parameters, DataParameters):
+        raise ConfigError(f"inspect_market needs the configuration of the data notebook, got that of {cfg.name!r}")
+    symbols = tuple(parameters.symbols) or available_symbols(parameters.source, parameters.timeframe, cfg.settings)
+    if not symbols:
+        raise ConfigError(
+            f"source {parameters.source!r} has no {parameters.timeframe} bars; see 'workbench data list', "
+            "bring files with 'workbench data import FILE'"
+        )
+    bars = load_bars(parameters.source, list(symbols), parameters.timeframe, settings=cfg.settings)
+    quality = quality_report(bars, parameters.timeframe)
+    return Market(open_store(cfg.settings).list(), bars, quality, symbols)
+
+
+def chart_bars(cfg: Config) -> Bars:
+    """Load all bars of the `live_chart` notebook's symbol; the page itself replays from the start it is given.
+
+    Raises
+    ------
+    ConfigError
+        When the notebook is another one.
+    DataError
+        When the symbol does not exist.
+    """
+    from workbench.data import load_bars
+
+    parameters = cfg.parameters
+    if not isinstance(parameters, LiveChartParameters):
+        raise ConfigError(f"chart_bars needs the configuration of the live_chart notebook, got that of {cfg.name!r}")
+    return load_bars(parameters.source, [parameters.symbol], parameters.timeframe, settings=cfg.settings)

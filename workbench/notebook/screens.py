@@ -1,0 +1,122 @@
+"""The first screen of a run's report: verdict, gates, measures against baselines, trial, costs, timing and data."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from workbench.tracking import RunRecord
+
+TIMING = "Decided on the close of bar t, filled at the open of bar t+1."
+_LEADING = (
+    "annual_return", "annual_volatility", "sharpe_ratio", "sortino_ratio", "calmar_ratio", "max_drawdown",
+    "max_drawdown_duration", "value_at_risk", "expected_shortfall", "hit_rate", "exposure", "turnover",
+    "accuracy", "directional_accuracy", "probabilistic_sharpe_ratio", "deflated_sharpe_ratio",
+)  # fmt: skip
+_CSS = """
+.wb-screen{display:grid;gap:1rem;font-variant-numeric:tabular-nums;color:var(--chart-ink,#1d252d)}
+.wb-verdict{padding:.9rem 1.2rem;border-left:6px solid var(--wb-mark);border-radius:.4rem;
+  background:color-mix(in srgb,var(--wb-mark) 9%,transparent)}
+.wb-verdict b{font-size:1.15rem;color:var(--chart-ink,#1d252d)}
+.wb-verdict p{margin:.25rem 0 0;max-width:none}
+.wb-facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(13rem,1fr));gap:.7rem 1.6rem;margin:0}
+.wb-facts dt{font-size:.78rem;color:var(--chart-soft,#51606d)}
+.wb-facts dd{margin:0;overflow-wrap:anywhere}
+.wb-facts small{color:var(--chart-soft,#51606d)}
+"""
+
+
+@dataclass(frozen=True)
+class Html:
+    """A piece of HTML that a notebook shows."""
+
+    text: str
+
+    def _repr_html_(self) -> str:
+        return self.text
+
+
+def overview(record: RunRecord) -> Html:
+    """Return what a reader must see first of a run.
+
+    The verdict in words with each gate, the measures beside the baselines after costs, how many configurations were
+    tried on this data set, fees and slippage, the timing convention and the exact data.
+
+    Parameters
+    ----------
+    record : RunRecord
+        A finished run of `backtest` or `train`.
+    """
+    from workbench.charts import gates_table, metrics_table
+
+    leading = {k: record.metrics[k] for k in _LEADING if k in record.metrics}
+    parts = [
+        _verdict(record),
+        _facts(record),
+        metrics_table(leading, record.baselines)._repr_html_(),
+        gates_table(record.verdict)._repr_html_(),
+    ]
+    return Html(f'<style>{_CSS}</style><div class="wb-screen">{"".join(f"<div>{p}</div>" for p in parts)}</div>')
+
+
+def _verdict(record: RunRecord) -> str:
+    gates = list(record.verdict.get("gates", []))
+    failed = [g for g in gates if not g["passed"]]
+    if record.verdict.get("passed"):
+        color, title, text = "#00897b", "Passed: may be promoted", f"All {len(gates)} gates were passed."
+    elif not gates:
+        color, title, text = "#7b8794", "Not judged", "No gate was asked."
+    else:
+        color, title = "#d55e00", "Refused: not to be promoted"
+        text = f"{len(failed)} of {len(gates)} gates refused it: " + "; ".join(str(g["text"]) for g in failed) + "."
+    return f'<div class="wb-verdict" style="--wb-mark:{color}"><b>{title}</b><p>{html.escape(text)}</p></div>'
+
+
+def _facts(record: RunRecord) -> str:
+    facts = {
+        "Trials": _trial(record.trial),
+        "Costs": _costs(record),
+        "Timing": (TIMING, ""),
+        "Data": _data(record.dataset),
+        "Model": (str(record.parameters.get("model", record.notebook)), f"seed {record.parameters.get('seed', '–')}"),
+        "Run": (record.run_id, f"code {str(record.environment.get('git', '–'))[:12]}"),
+    }
+    rows = "".join(
+        f"<div><dt>{name}</dt><dd>{html.escape(text)}<br><small>{html.escape(note)}</small></dd></div>"
+        for name, (text, note) in facts.items()
+    )
+    return f'<dl class="wb-facts">{rows}</dl>'
+
+
+def _trial(trial: Mapping[str, Any]) -> tuple[str, str]:
+    if not trial:
+        return "not counted", ""
+    count = int(trial["n_trials"])
+    text = f"trial {trial['number']} of {count} on this data set" if count else "none"
+    note = (
+        "a new configuration"
+        if trial.get("is_new")
+        else f"the same trial as first seen {str(trial.get('first_seen', ''))[:16]}"
+    )
+    return text, f"{note}; the count deflates the Sharpe ratio"
+
+
+def _costs(record: RunRecord) -> tuple[str, str]:
+    fee, slippage = record.parameters.get("fee_bps"), record.parameters.get("slippage_bps")
+    rates = "" if fee is None else f"{fee:g} bps fee and {slippage:g} bps slippage per traded value"
+    paid = [record.metrics.get(k) for k in ("total_fee", "total_slippage")]
+    if None in paid:
+        return rates or "–", ""
+    return rates or "default fee and slippage", f"paid: {sum(paid):.2%} of the starting equity"  # type: ignore[arg-type]  # None was ruled out
+
+
+def _data(dataset: Mapping[str, Any]) -> tuple[str, str]:
+    first, last = (str(dataset.get(k, ""))[:10] for k in ("first", "last"))
+    name = f"{dataset.get('name', '–')}, version {dataset.get('version', '–')}"
+    return (
+        name,
+        f"{dataset.get('n_bars', 0):,} bars {first} to {last}, SHA-256 {str(dataset.get('content_hash', ''))[:12]}…",
+    )

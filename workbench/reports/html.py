@@ -1,0 +1,108 @@
+"""An executed notebook as one HTML file that needs nothing else: no network, no other file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+TEMPLATES = Path(__file__).parent / "templates"
+DISCLAIMER = "Research output. Not financial advice."
+_HIDDEN_TAGS = ("injected-parameters", "papermill-error-cell-tag")
+
+
+@dataclass(frozen=True)
+class Banner:
+    """The notice on top of a report whose notebook did not finish."""
+
+    status: str
+    error: str
+    cell: str = ""
+    traceback: str = ""
+
+
+def render_notebook(
+    notebook: NotebookNode,
+    *,
+    title: str,
+    parameters: Mapping[str, Any],
+    started: str = "",
+    banner: Banner | None = None,
+) -> str:
+    """Render an executed notebook with the report template.
+
+    Code and printed text are hidden behind the switch "Show code"; charts and tables are shown; colours follow the
+    reader's dark or light setting. Scripts are those inside the notebook (BokehJS once, by the setup cell).
+
+    Parameters
+    ----------
+    notebook : NotebookNode
+        Executed notebook; not changed.
+    title : str
+        Of the job; the notebook's own heading follows below.
+    parameters : mapping
+        Shown under the title.
+    started : str
+        ISO time of the run.
+    banner : Banner, optional
+        Why and where the notebook stopped.
+
+    Returns
+    -------
+    str
+        A complete HTML document.
+    """
+    from nbconvert.exporters.html import HTMLExporter
+
+    exporter = HTMLExporter(
+        extra_template_basedirs=[str(TEMPLATES)],
+        template_name="report",
+        exclude_anchor_links=True,
+        embed_images=True,
+        mathjax_url="",
+        require_js_url="",
+        jquery_url="",
+        mermaid_js_url="",
+    )
+    # The base class: HTMLExporter's own pass through an HTML parser costs seconds on pages with charts.
+    page, _ = exporter.from_notebook_node(_shown(notebook), resources=_resources(title, parameters, started, banner))
+    return page
+
+
+def _shown(notebook: NotebookNode) -> NotebookNode:
+    """Leave out what papermill added for itself."""
+    import copy
+
+    shown = copy.copy(notebook)
+    shown.cells = [c for c in notebook.cells if not set(c.metadata.get("tags", [])) & set(_HIDDEN_TAGS)]
+    return shown
+
+
+def _resources(title: str, parameters: Mapping[str, Any], started: str, banner: Banner | None) -> dict[str, Any]:
+    from workbench.charts import theme_css
+
+    flat = {k: ", ".join(map(str, v)) if isinstance(v, list) else v for k, v in parameters.items()}
+    return {
+        "report": {
+            "title": title,
+            "parameters": flat,
+            "started": started.replace("T", " ").removesuffix("+00:00"),
+            "banner": banner,
+            "disclaimer": DISCLAIMER,
+            "css": theme_css("auto")
+            + _syntax_css()
+            + (TEMPLATES / "report" / "report.css").read_text(encoding="utf-8"),
+        }
+    }
+
+
+def _syntax_css() -> str:
+    from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]  # nbconvert brings it, untyped
+
+    light = HtmlFormatter(style="friendly").get_style_defs(".highlight")
+    dark = HtmlFormatter(style="github-dark").get_style_defs(".highlight")
+    return f"{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}\n"
