@@ -26,7 +26,7 @@ def loopback_only() -> Iterator[None]:
     def guarded(self: socket.socket, address: Any) -> None:
         if self.family in (socket.AF_INET, socket.AF_INET6):
             host = str(address[0])
-            local = host == "localhost" or ipaddress.ip_address(host.split("%")[0]).is_loopback
+            local = host == "localhost" or ipaddress.ip_address(host.partition("%")[0]).is_loopback
             assert local, f"a test tried to reach {address}"
         connect(self, address)
 
@@ -53,8 +53,8 @@ def rng() -> np.random.Generator:
 
 
 @pytest.fixture(scope="session")
-def shared_data() -> Iterator[Path]:
+def shared_data() -> Path:
     """A folder of real market files; its tests are skipped where it is absent."""
     if not SHARED_DATA.is_dir():
         pytest.skip("no folder of real market files beside the checkout (set WORKBENCH_TEST_DATA to one)")
-    yield SHARED_DATA
+    return SHARED_DATA

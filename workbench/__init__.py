@@ -9,7 +9,20 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from workbench import apps, backtest, charts, config, data, features, models, notebook, pipeline, reports, risk, tracking
+    from workbench import (
+        apps,
+        backtest,
+        charts,
+        config,
+        data,
+        features,
+        models,
+        notebook,
+        pipeline,
+        reports,
+        risk,
+        tracking,
+    )
     from workbench.data import load_bars
     from workbench.notebook import form, load_config
     from workbench.tracking import load_record

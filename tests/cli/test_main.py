@@ -13,7 +13,18 @@ from workbench.cli import main
 from workbench.config import Settings
 
 VERBS = ["nightly", "run", "app", "up", "lab", "doctor", "data", "features", "models", "runs"]
-LEAVES = ["data import", "data list", "data show", "data check", "features list", "features check", "models list", "models promote", "models rollback", "runs list"]
+LEAVES = [
+    "data import",
+    "data list",
+    "data show",
+    "data check",
+    "features list",
+    "features check",
+    "models list",
+    "models promote",
+    "models rollback",
+    "runs list",
+]
 
 
 @pytest.mark.parametrize("words", ["", *VERBS, *LEAVES])
@@ -61,13 +72,19 @@ def test_a_mistake_is_one_line_and_exit_code_two(
     assert shown.out == ""
 
 
-@pytest.mark.parametrize("words", [["runs", "list"], ["data", "list"], ["features", "list"], ["doctor"], ["models", "list"]])
-def test_json_is_one_document_and_nothing_else(settings: Settings, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "words", [["runs", "list"], ["data", "list"], ["features", "list"], ["doctor"], ["models", "list"]]
+)
+def test_json_is_one_document_and_nothing_else(
+    settings: Settings, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     main([*words, "--json"])
     assert isinstance(json.loads(capsys.readouterr().out), list)
 
 
-def test_data_commands_from_import_to_check(settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_data_commands_from_import_to_check(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     rows = "\n".join(f"2024-01-01T{h:02d}:00:00Z,{10 + h},{11 + h},{9 + h},{10.5 + h},100" for h in range(12) if h != 5)
     path = tmp_path / "BTCUSDT-1h.csv"
     path.write_text(f"time,open,high,low,close,volume\n{rows}\n")
@@ -83,9 +100,13 @@ def test_data_commands_from_import_to_check(settings: Settings, tmp_path: Path, 
     assert [f["kind"] for f in json.loads(capsys.readouterr().out)] == ["gap"]
 
 
-def test_a_refused_file_leaves_the_others(settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_refused_file_leaves_the_others(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     good, bad = tmp_path / "ETHUSDT-1d.csv", tmp_path / "empty.csv"
-    good.write_text("time,open,high,low,close,volume\n2024-01-01,1,2,1,2,5\n2024-01-02,2,3,1,2,5\n2024-01-03,2,3,1,2,5\n")
+    good.write_text(
+        "time,open,high,low,close,volume\n2024-01-01,1,2,1,2,5\n2024-01-02,2,3,1,2,5\n2024-01-03,2,3,1,2,5\n"
+    )
     bad.write_text("")
     assert main(["data", "import", str(bad), str(good), "--json"]) == 2
     shown = capsys.readouterr()
@@ -103,7 +124,17 @@ def test_features_check_says_ok_for_each(capsys: pytest.CaptureFixture[str]) -> 
 def test_doctor_names_each_check(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "--json"]) in (0, 1)
     findings = {f["check"]: f for f in json.loads(capsys.readouterr().out)}
-    assert {"python", "packages", "data", "experiments", "notebooks", "disk", "mlflow", "ledger", "browser"} <= findings.keys()
+    assert {
+        "python",
+        "packages",
+        "data",
+        "experiments",
+        "notebooks",
+        "disk",
+        "mlflow",
+        "ledger",
+        "browser",
+    } <= findings.keys()
 
 
 def test_doctor_finds_a_torn_database(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
@@ -115,5 +146,11 @@ def test_doctor_finds_a_torn_database(settings: Settings, capsys: pytest.Capture
 
 
 def test_a_closed_pipe_is_no_error() -> None:
-    done = subprocess.run(f"{sys.executable} -m workbench features list | head -1", shell=True, capture_output=True, text=True, check=False)  # noqa: S602 - a pipe is the point
+    done = subprocess.run(  # noqa: S602 - a pipe is the point
+        f"{sys.executable} -m workbench features list | head -1",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert "Traceback" not in done.stderr

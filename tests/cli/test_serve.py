@@ -36,19 +36,22 @@ def test_a_busy_port_is_named() -> None:
 
 def test_leaving_stops_children_of_children(settings: Settings) -> None:
     settings.home.mkdir(exist_ok=True)
-    nested = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']); time.sleep(60)"
+    sleep = "import time; time.sleep(60)"
+    nested = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', '{sleep}']); {sleep}"
     with running([Server("x", (sys.executable, "-c", nested), "", 0)], settings) as processes:
         deadline = time.monotonic() + 20
         while not (family := psutil.Process(processes[0].pid).children(recursive=True)) and time.monotonic() < deadline:
             time.sleep(0.05)
         assert family
-    gone, alive = psutil.wait_procs(family, timeout=5)
+    _, alive = psutil.wait_procs(family, timeout=5)
     assert not [p for p in alive if p.status() != psutil.STATUS_ZOMBIE]
     assert processes[0].poll() is not None
 
 
 def test_a_deaf_process_is_killed() -> None:
-    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(60)"
+    deaf = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(60)"
+    )
     process = subprocess.Popen([sys.executable, "-c", deaf], start_new_session=True, stdout=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.readline()
@@ -67,9 +70,22 @@ def test_jupyter_and_mlflow_are_told_to_stay_on_loopback(settings: Settings) -> 
 @pytest.mark.slow
 def test_up_serves_three_on_loopback_and_stops_on_interrupt(settings: Settings) -> None:
     ports = [free_port() for _ in range(3)]
-    command = [sys.executable, "-m", "workbench", "up", "--port", str(ports[0]), "--lab-port", str(ports[1]), "--mlflow-port", str(ports[2])]
+    command = [
+        sys.executable,
+        "-m",
+        "workbench",
+        "up",
+        "--port",
+        str(ports[0]),
+        "--lab-port",
+        str(ports[1]),
+        "--mlflow-port",
+        str(ports[2]),
+    ]
     (settings.home / "experiments").mkdir()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True, env=os.environ)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True, env=os.environ
+    )
     try:
         assert process.stdout is not None
         seen = ""

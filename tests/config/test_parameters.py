@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,7 +33,10 @@ def test_defaults_are_valid_and_described(notebook: str) -> None:
         ({"fee_bps": -1.0}, "greater than or equal to 0, got -1.0"),
         ({"fee_bps": float("nan")}, "finite number, got nan"),
         ({"max_leverage": True}, "got True"),
-        ({"start": "2020-02-01", "end": "2019-01-01"}, "start '2020-02-01' is not before end '2019-01-01'; exchange them"),
+        (
+            {"start": "2020-02-01", "end": "2019-01-01"},
+            "start '2020-02-01' is not before end '2019-01-01'; exchange them",
+        ),
         ({"start": "yesterday"}, "'yesterday' is not a date in UTC"),
         ({"symbols": []}, "at least 1 item"),
         ({"symbols": "SPX"}, "valid list, got 'SPX'"),
@@ -74,7 +79,5 @@ def test_config_hash_is_the_identity_of_a_trial() -> None:
 
 @given(st.text(max_size=40))
 def test_no_text_crashes_the_parser(text: str) -> None:
-    try:
-        validate_parameters("backtest", {"model": text})
-    except ConfigError as err:
-        assert "\n" not in str(err).replace(text, "")
+    with contextlib.suppress(ConfigError):
+        assert validate_parameters("backtest", {"model": text}).flat()["model"] == text

@@ -17,7 +17,9 @@ def test_a_name_alone_and_a_call() -> None:
     assert parse_spec("f(-1.5, 'a', True)").args == (-1.5, "a", True)
 
 
-@pytest.mark.parametrize("text", ["", "   ", "a.b(1)", "f(x)", "f(1)(2)", "f(*a)", "f(**a)", "f([1])", "f(1", "1+1", "lambda: 0", None, 3])
+@pytest.mark.parametrize(
+    "text", ["", "   ", "a.b(1)", "f(x)", "f(1)(2)", "f(*a)", "f(**a)", "f([1])", "f(1", "1+1", "lambda: 0", None, 3]
+)
 def test_everything_else_is_refused(text: object) -> None:
     with pytest.raises(ConfigError):
         parse_spec(text)  # type: ignore[arg-type]

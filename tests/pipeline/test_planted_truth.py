@@ -39,7 +39,9 @@ def test_planted_signal_is_found_and_passes_the_gate(settings: Settings, seed: i
     assert record.metrics["directional_accuracy"] >= 0.70
     assert record.metrics["directional_accuracy"] == pytest.approx(closed_form, abs=0.04)
     assert record.verdict["passed"], record.verdict
-    assert record.metrics["sharpe_ratio"] > max(b["sharpe_ratio"] for b in record.baselines.values() if not math.isnan(b["sharpe_ratio"]))
+    assert record.metrics["sharpe_ratio"] > max(
+        b["sharpe_ratio"] for b in record.baselines.values() if not math.isnan(b["sharpe_ratio"])
+    )
 
 
 @pytest.mark.slow
@@ -54,7 +56,14 @@ def test_noise_is_refused(settings: Settings, seed: int) -> None:
 @pytest.mark.slow
 def test_more_trials_on_the_same_noise_lower_the_deflated_sharpe_ratio(settings: Settings) -> None:
     """The same strategy looks worse once the ledger knows how many others were tried."""
-    base = {"source": "planted(strength=0.0, seed=9, n_bars=1500)", "symbols": ["PLANTED"], "features": ["ret(1)", "rsi(14)"], "horizon": 1, "train_size": 500, "test_size": 250}
+    base = {
+        "source": "planted(strength=0.0, seed=9, n_bars=1500)",
+        "symbols": ["PLANTED"],
+        "features": ["ret(1)", "rsi(14)"],
+        "horizon": 1,
+        "train_size": 500,
+        "test_size": 250,
+    }
     first = run_backtest(BacktestParameters(**base), settings, now=NOW)
     for horizon in (2, 3, 5, 8):
         run_backtest(BacktestParameters(**{**base, "horizon": horizon}), settings, now=NOW)

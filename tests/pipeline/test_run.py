@@ -15,7 +15,14 @@ from workbench.pipeline import champion, run_backtest, run_training
 from workbench.tracking import list_models, promote, read_record
 
 NOW = datetime(2024, 3, 1, tzinfo=UTC)
-SMALL = {"source": "planted(strength=0.7, seed=5, n_bars=1400)", "symbols": ["PLANTED"], "features": ["ret(1)", "volume_z(20)"], "horizon": 1, "train_size": 500, "test_size": 250}
+SMALL = {
+    "source": "planted(strength=0.7, seed=5, n_bars=1400)",
+    "symbols": ["PLANTED"],
+    "features": ["ret(1)", "volume_z(20)"],
+    "horizon": 1,
+    "train_size": 500,
+    "test_size": 250,
+}
 
 
 def small(**changes: object) -> BacktestParameters:
@@ -33,17 +40,25 @@ def test_the_record_holds_what_pages_draw(settings: Settings) -> None:
     assert (returns["zero"] == 0).all()
     assert not returns.isna().any().any()
     assert kept.metrics == pytest.approx(record.metrics, nan_ok=True)
-    assert {"deflated_sharpe_ratio", "n_trials", "directional_accuracy", "total_fee", "value_at_risk"} <= kept.metrics.keys()
+    assert {
+        "deflated_sharpe_ratio",
+        "n_trials",
+        "directional_accuracy",
+        "total_fee",
+        "value_at_risk",
+    } <= kept.metrics.keys()
     assert kept.dataset["content_hash"]
     assert kept.environment["seed"] == 7
 
 
 @pytest.mark.slow
 def test_out_of_sample_returns_equal_a_hand_made_ledger(settings: Settings) -> None:
-    """Decide on close t, fill at open t+1: with no costs the return of bar t+1 is position × (close / open) and so on."""
+    """Decide on close t, fill at open t+1, no costs: a ledger kept by hand gives the same equity."""
     record = run_backtest(small(fee_bps=0.0, slippage_bps=0.0, rule="sign"), settings, now=NOW)
     bars = load_bars(SMALL["source"], SMALL["symbols"])
-    forecasts = record.frame("forecasts").set_index("time")["p_bull"] - record.frame("forecasts").set_index("time")["p_bear"]
+    forecasts = (
+        record.frame("forecasts").set_index("time")["p_bull"] - record.frame("forecasts").set_index("time")["p_bear"]
+    )
     target = np.sign(forecasts)
     opens, closes = bars["open"]["PLANTED"], bars["close"]["PLANTED"]
     held, cash, equity = 0.0, 1.0, []
@@ -90,7 +105,9 @@ def test_training_leaves_losses_and_is_judged_on_later_bars(settings: Settings) 
 
 @pytest.mark.slow
 def test_a_registered_model_is_promoted_and_predicts(settings: Settings) -> None:
-    record = run_backtest(small(register_model=True, experiment="planted", rule="sign", train_size=400), settings, now=NOW)
+    record = run_backtest(
+        small(register_model=True, experiment="planted", rule="sign", train_size=400), settings, now=NOW
+    )
     assert record.verdict["passed"], record.verdict
     promote(settings, "planted", None, now=NOW, who="tester", reason="planted truth")
     models = list_models(settings)
@@ -105,7 +122,11 @@ def test_a_registered_model_is_promoted_and_predicts(settings: Settings) -> None
 
 @pytest.mark.slow
 def test_an_overfit_model_is_refused_by_name_of_the_gate(settings: Settings) -> None:
-    run_backtest(small(source="planted(strength=0.0, seed=5, n_bars=1400)", register_model=True, experiment="noise"), settings, now=NOW)
+    run_backtest(
+        small(source="planted(strength=0.0, seed=5, n_bars=1400)", register_model=True, experiment="noise"),
+        settings,
+        now=NOW,
+    )
     with pytest.raises(PromotionError, match="deflated_sharpe_ratio .* < 0.95"):
         promote(settings, "noise", None, now=NOW, who="tester", reason="hope")
 
@@ -122,7 +143,9 @@ def test_an_overfit_model_is_refused_by_name_of_the_gate(settings: Settings) -> 
         ({"start": "2190-01-01"}, DataError, "2190"),
     ],
 )
-def test_bad_input_is_named_and_leaves_no_record(settings: Settings, changes: dict[str, object], error: type[Exception], says: str) -> None:
+def test_bad_input_is_named_and_leaves_no_record(
+    settings: Settings, changes: dict[str, object], error: type[Exception], says: str
+) -> None:
     with pytest.raises(error, match=says):
         run_backtest(small(**changes), settings, now=NOW)
     assert not settings.records_dir.exists()

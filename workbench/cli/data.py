@@ -73,7 +73,11 @@ def list_(*, json: bool = False) -> None:
     json
         Print one JSON document.
     """
-    show(_store().list(), as_json=json, empty="the store is empty; 'workbench nightly' brings the sample in, 'workbench data import FILE' yours")
+    show(
+        _store().list(),
+        as_json=json,
+        empty="the store is empty; 'workbench nightly' brings the sample in, 'workbench data import FILE' yours",
+    )
 
 
 @app.command(name="show")
@@ -111,7 +115,15 @@ def show_(
     dataset = load_dataset(source, [symbol], timeframe, start, end, settings=load_settings())
     frame = dataset.bars.xs(symbol, axis=1, level="symbol").tail(rows)
     if json:
-        print_json({"name": dataset.name, "version": dataset.version, "content_hash": dataset.content_hash, "n_bars": len(dataset.bars), "bars": frame})
+        print_json(
+            {
+                "name": dataset.name,
+                "version": dataset.version,
+                "content_hash": dataset.content_hash,
+                "n_bars": len(dataset.bars),
+                "bars": frame,
+            }
+        )
         return
     print(f"{dataset.name}  version {dataset.version}  content {dataset.content_hash[:16]}  {len(dataset.bars)} bars")
     print_table(frame, "no bars")

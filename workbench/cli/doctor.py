@@ -55,7 +55,14 @@ def _python(_: Settings) -> list[Finding]:
 def _packages(settings: Settings) -> list[Finding]:
     lock = settings.home / "requirements.lock"
     if not lock.is_file():
-        return [Finding("packages", "warn", f"no {lock.name} in {settings.home}", "run inside the project, or set WORKBENCH_HOME")]
+        return [
+            Finding(
+                "packages",
+                "warn",
+                f"no {lock.name} in {settings.home}",
+                "run inside the project, or set WORKBENCH_HOME",
+            )
+        ]
     wrong = []
     pinned = re.findall(r"^([A-Za-z0-9_.-]+)==(\S+)$", lock.read_text(encoding="utf-8"), re.M)
     for name, wanted in pinned:
@@ -84,7 +91,14 @@ def _folders(settings: Settings) -> list[Finding]:
         fine = os.access(there, os.W_OK)
         found.append(Finding(name, "ok" if fine else "fail", str(folder), "" if fine else f"make {there} writable"))
     fine = settings.notebooks_dir.is_dir()
-    found.append(Finding("notebooks", "ok" if fine else "fail", str(settings.notebooks_dir), "" if fine else "run inside the project, or set WORKBENCH_HOME"))
+    found.append(
+        Finding(
+            "notebooks",
+            "ok" if fine else "fail",
+            str(settings.notebooks_dir),
+            "" if fine else "run inside the project, or set WORKBENCH_HOME",
+        )
+    )
     return found
 
 
@@ -92,7 +106,14 @@ def _disk(settings: Settings) -> list[Finding]:
     there = next(p for p in (settings.data_dir, *settings.data_dir.parents) if p.exists())
     free = shutil.disk_usage(there).free
     fine = free > _ENOUGH_BYTES
-    return [Finding("disk", "ok" if fine else "warn", f"{free / 2**30:.1f} GiB free", "" if fine else "free some space: runs and models need about 2 GiB")]
+    return [
+        Finding(
+            "disk",
+            "ok" if fine else "warn",
+            f"{free / 2**30:.1f} GiB free",
+            "" if fine else "free some space: runs and models need about 2 GiB",
+        )
+    ]
 
 
 def _databases(settings: Settings) -> list[Finding]:
@@ -116,7 +137,12 @@ def _database(name: str, path: Path) -> Finding:
         return Finding(name, "fail", f"{path}: {err}", "restore it from a backup")
     if answer != "ok":
         return Finding(name, "fail", f"{path}: {answer}", "restore it from a backup")
-    return Finding(name, "ok" if journal == "wal" else "warn", f"{path.name} whole, journal {journal}", "" if journal == "wal" else "run 'workbench nightly' once")
+    return Finding(
+        name,
+        "ok" if journal == "wal" else "warn",
+        f"{path.name} whole, journal {journal}",
+        "" if journal == "wal" else "run 'workbench nightly' once",
+    )
 
 
 def _browser(_: Settings) -> list[Finding]:

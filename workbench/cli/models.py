@@ -24,7 +24,11 @@ def list_(*, json: bool = False) -> None:
     """
     from workbench.tracking import list_models
 
-    show(list_models(load_settings()), as_json=json, empty="no registered models yet; a backtest with register_model: true makes one")
+    show(
+        list_models(load_settings()),
+        as_json=json,
+        empty="no registered models yet; a backtest with register_model: true makes one",
+    )
 
 
 @app.command
@@ -46,7 +50,9 @@ def promote(name: str, *, version: int | None = None, reason: str = "", json: bo
     from workbench.tracking import promote as promote_model
 
     try:
-        promotion = promote_model(load_settings(), name, version, now=datetime.now(UTC), who=getpass.getuser(), reason=reason)
+        promotion = promote_model(
+            load_settings(), name, version, now=datetime.now(UTC), who=getpass.getuser(), reason=reason
+        )
     except PromotionError as err:
         if json:
             print_json({"promoted": False, "name": name, "message": str(err)})

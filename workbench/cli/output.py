@@ -66,9 +66,13 @@ def _cell(value: Any) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "–"
     if isinstance(value, float):
-        return f"{value:,.4g}" if abs(value) < 1e5 else f"{value:,.0f}"  # noqa: PLR2004 - wide numbers lose their decimals
+        return f"{value:,.4g}" if abs(value) < 1e5 else f"{value:,.0f}"
     if isinstance(value, datetime):
-        return "–" if str(value) == "NaT" else value.strftime("%Y-%m-%d %H:%M" if (value.hour or value.minute) else "%Y-%m-%d")
+        return (
+            "–"
+            if str(value) == "NaT"
+            else value.strftime("%Y-%m-%d %H:%M" if (value.hour or value.minute) else "%Y-%m-%d")
+        )
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value))
     return str(value)

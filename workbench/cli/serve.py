@@ -91,14 +91,17 @@ class Server:
 
 def app_server(port: int) -> Server:
     """Describe the Panel server of the notebooks."""
-    return Server("Pages", (sys.executable, "-m", "workbench", "app", "--port", str(port)), f"http://{HOST}:{port}/", port)
+    return Server(
+        "Pages", (sys.executable, "-m", "workbench", "app", "--port", str(port)), f"http://{HOST}:{port}/", port
+    )
 
 
 def lab_server(settings: Settings, port: int, *, browser: bool = True) -> Server:
     """Describe a JupyterLab that listens on loopback, asks for a token and fetches no news."""
     token = secrets.token_urlsafe(16)
     command = (
-        sys.executable, "-m", "jupyterlab", f"--ServerApp.ip={HOST}", f"--ServerApp.port={port}", "--ServerApp.port_retries=0",
+        sys.executable, "-m", "jupyterlab", f"--ServerApp.ip={HOST}", f"--ServerApp.port={port}",
+        "--ServerApp.port_retries=0",
         f"--ServerApp.root_dir={settings.home}", f"--ServerApp.preferred_dir={settings.notebooks_dir}",
         f"--IdentityProvider.token={token}", "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "--LabApp.extension_manager=readonly",
@@ -121,14 +124,16 @@ def mlflow_server(settings: Settings, port: int) -> Server:
 
 def refuse_busy_port(port: int) -> None:
     """Raise when something already listens on the port."""
-    if not 1 <= port <= 65535:  # noqa: PLR2004 - the range of TCP ports
+    if not 1 <= port <= 65535:
         raise ConfigError(f"port {port} is not between 1 and 65535; choose another with --port")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
         except OSError as err:
-            raise ConfigError(f"port {port} on {HOST} cannot be used ({err.strerror}); stop what listens there or choose another port") from None
+            raise ConfigError(
+                f"port {port} on {HOST} cannot be used ({err.strerror}); stop what listens there or choose another port"
+            ) from None
 
 
 @contextlib.contextmanager
@@ -142,7 +147,9 @@ def running(servers: list[Server], settings: Settings) -> Iterator[list[subproce
     previous = signal.signal(signal.SIGTERM, _raise_interrupt)
     try:
         for server in servers:
-            processes.append(subprocess.Popen(server.command, env=environment, start_new_session=True, cwd=settings.home))
+            processes.append(
+                subprocess.Popen(server.command, env=environment, start_new_session=True, cwd=settings.home)
+            )
         yield processes
     except KeyboardInterrupt:
         print("\nstopping …", flush=True)
@@ -162,10 +169,8 @@ def stop(processes: list[subprocess.Popen[bytes]]) -> None:
             os.killpg(process.pid, signal.SIGTERM)
     deadline = time.monotonic() + _STOP_S
     for process in processes:
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(max(0.1, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            pass
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -175,7 +180,9 @@ def _wait_until_open(server: Server, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + _START_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise ConfigError(f"{server.name} stopped at once with exit code {process.returncode}; its last lines above say why")
+            raise ConfigError(
+                f"{server.name} stopped at once with exit code {process.returncode}; its last lines above say why"
+            )
         with socket.socket() as probe:
             probe.settimeout(0.5)
             if probe.connect_ex((HOST, server.port)) == 0:

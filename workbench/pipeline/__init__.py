@@ -1,4 +1,4 @@
-"""Bars to run: the one pipeline that notebooks, reports and the command line share, and prediction with its champion."""
+"""Bars to run: the pipeline that notebooks, reports and the command line share, and prediction with its champion."""
 
 from __future__ import annotations
 

@@ -9,16 +9,13 @@ import numpy as np
 
 from workbench.config import Settings
 from workbench.errors import DataError
-from workbench.pipeline.plan import Plan
 
 if TYPE_CHECKING:
-    from workbench.data import Dataset
     from workbench.features import Design
+    from workbench.pipeline.record import Evaluation
 
 
-def save_final_model(
-    parameters: Any, settings: Settings, design: Design, plan: Plan, run_id: str, dataset: Dataset
-) -> Path:
+def save_final_model(evaluation: Evaluation, settings: Settings, run_id: str) -> Path:
     """Fit the run's model on the latest training window and save it without pickle.
 
     The walk-forward judged the recipe; this is the recipe applied once more to the newest ``train_size`` bars whose
@@ -32,6 +29,7 @@ def save_final_model(
     from workbench.features import Standardizer
     from workbench.models import save_model
 
+    parameters, design, plan, dataset = evaluation.parameters, evaluation.design, evaluation.plan, evaluation.dataset
     rows = latest_rows(design, plan.splitter.train_size)
     model = plan.factory(parameters.seed)
     standardizer = Standardizer().fit(design.X.to_numpy()[rows])

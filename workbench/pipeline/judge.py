@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from workbench.backtest import BacktestResult, Forecasts, deflated_sharpe_ratio, probabilistic_sharpe_ratio
 from workbench.config import Settings, config_hash
-from workbench.pipeline.plan import Plan
-from workbench.pipeline.portfolio import BASELINES, Portfolio
+from workbench.pipeline.portfolio import BASELINES
 from workbench.risk import summary
 from workbench.typing import Json
 
 if TYPE_CHECKING:
-    from workbench.config import Parameters
-    from workbench.data import Dataset
     from workbench.features import Design
+    from workbench.pipeline.record import Evaluation
 
 
 @dataclass(frozen=True)
@@ -33,13 +31,12 @@ class Judgement:
     reliability: pd.DataFrame
 
 
-def judge(
-    parameters: Parameters, settings: Settings, dataset: Dataset, design: Design, forecasts: Forecasts, portfolio: Portfolio,
-    plan: Plan, now: datetime,
-) -> Judgement:  # fmt: skip
+def judge(evaluation: Evaluation, settings: Settings, now: datetime) -> Judgement:
     """Measure a run, count its configuration as a trial of its dataset, deflate its Sharpe ratio and ask the gates."""
     from workbench.tracking import TrialsLedger, check_gates
 
+    parameters, dataset, plan = evaluation.parameters, evaluation.dataset, evaluation.plan
+    portfolio, forecasts, design = evaluation.portfolio, evaluation.forecasts, evaluation.design
     metrics = measure(portfolio.strategy, plan.confidence) | forecast_metrics(forecasts, design)
     baselines = {name: measure(portfolio.results[name], plan.confidence) for name in BASELINES}
     net = portfolio.strategy.returns
@@ -61,8 +58,8 @@ def judge(
     return Judgement(
         metrics=metrics,
         baselines=baselines,
-        trial={**_plain(asdict(trial)), "config_hash": config_hash(parameters), "sharpe_variance": spread},
-        verdict={"passed": verdict.passed, "gates": [_plain(asdict(g)) for g in verdict.gates]},
+        trial={**asdict(trial), "config_hash": config_hash(parameters), "sharpe_variance": spread},
+        verdict=verdict.as_dict(),
         reliability=_reliability(forecasts, design),
     )
 
@@ -88,17 +85,10 @@ def measure(result: BacktestResult, confidence: float) -> dict[str, float]:
 
 def forecast_metrics(forecasts: Forecasts, design: Design) -> dict[str, float]:
     """Return how good the out-of-sample probabilities were, over the rows whose outcome is known."""
-    from workbench import models
+    from workbench.models import classification_metrics
 
     proba, y, forward = _known(forecasts, design)
-    return {
-        "accuracy": models.accuracy(y, _classes(proba)),
-        "directional_accuracy": models.directional_accuracy(forward, proba[:, 2] - proba[:, 0]),
-        "brier_score": models.brier_score(y, proba),
-        "expected_calibration_error": models.expected_calibration_error(y, proba),
-        "log_loss": models.log_loss(y, proba),
-        "n_forecasts": float(len(y)),
-    }
+    return {**classification_metrics(y, proba, forward), "n_forecasts": float(len(y))}
 
 
 def _known(forecasts: Forecasts, design: Design) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -107,16 +97,8 @@ def _known(forecasts: Forecasts, design: Design) -> tuple[np.ndarray, np.ndarray
     return proba, design.y.loc[index].to_numpy(), design.forward.loc[index].to_numpy()
 
 
-def _classes(proba: np.ndarray) -> np.ndarray:
-    return proba.argmax(axis=1) - 1
-
-
 def _reliability(forecasts: Forecasts, design: Design) -> pd.DataFrame:
     from workbench.models import reliability_table
 
     proba, y, _ = _known(forecasts, design)
     return pd.DataFrame(reliability_table(y, proba))
-
-
-def _plain(values: dict[str, Any]) -> Json:
-    return {k: v.isoformat() if isinstance(v, datetime) else v for k, v in values.items()}

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from workbench.backtest import WalkForward
-from workbench.config import BacktestParameters, TrainParameters
+from workbench.backtest import WalkForward, check_rule
+from workbench.config import BacktestParameters, Spec, TrainParameters
 from workbench.errors import DataError
 
 if TYPE_CHECKING:
@@ -33,13 +33,14 @@ class Plan:
 
 
 def plan_backtest(parameters: BacktestParameters) -> Plan:
-    """Plan a walk-forward backtest; the model spec is checked here, before any data is read."""
-    from workbench.models import build
+    """Plan a walk-forward backtest; model and rule specs are checked here, before any data is read."""
+    from workbench.models import check_model_spec
 
-    build(parameters.model, parameters.seed)
+    check_model_spec(parameters.model)
+    check_rule(parameters.rule)
     return Plan(
         model=parameters.model,
-        factory=lambda seed: build(parameters.model, seed),
+        factory=_factory(parameters.model, parameters),
         splitter=WalkForward(parameters.train_size, parameters.test_size, parameters.expanding, parameters.embargo),
         rule=parameters.rule,
         volatility_target=parameters.volatility_target,
@@ -52,7 +53,7 @@ def plan_backtest(parameters: BacktestParameters) -> Plan:
 
 def plan_training(parameters: TrainParameters, design: Design) -> Plan:
     """Plan one training: a single fold, the latest ``test_share`` of the bars its test, rule and costs the defaults."""
-    n_bars = design.X.index.get_level_values("time").nunique()
+    n_bars = design.times.nunique()
     test_size = int(n_bars * parameters.test_share)
     train_size = n_bars - test_size
     if test_size < 1 or train_size < 2 * parameters.lookback:
@@ -60,25 +61,12 @@ def plan_training(parameters: TrainParameters, design: Design) -> Plan:
             f"{n_bars} usable bars leave {train_size} to train on and {test_size} to test on; an LSTM with lookback "
             f"{parameters.lookback} needs more: give more bars, a shorter lookback or another test_share"
         )
-
-    def factory(seed: int) -> Any:
-        from workbench.models import LSTMClassifier
-
-        return LSTMClassifier(
-            hidden=tuple(parameters.hidden),
-            dropout=parameters.dropout,
-            lookback=parameters.lookback,
-            epochs=parameters.epochs,
-            patience=parameters.patience,
-            batch_size=parameters.batch_size,
-            learning_rate=parameters.learning_rate,
-            device=parameters.device,
-            seed=seed,
-        )
-
+    names = ("lookback", "dropout", "epochs", "batch_size", "learning_rate", "patience", "device")
+    options = {name: getattr(parameters, name) for name in names}
+    model = str(Spec("lstm", kwargs={**options, "hidden": "-".join(map(str, parameters.hidden))}))
     return Plan(
-        model="lstm",
-        factory=factory,
+        model=model,
+        factory=_factory(model, parameters),
         splitter=WalkForward(train_size, test_size),
         rule=_DEFAULTS.rule,
         volatility_target=_DEFAULTS.volatility_target,
@@ -87,3 +75,18 @@ def plan_training(parameters: TrainParameters, design: Design) -> Plan:
         slippage_bps=_DEFAULTS.slippage_bps,
         confidence=_DEFAULTS.confidence,
     )
+
+
+def _factory(spec: str, parameters: BacktestParameters | TrainParameters) -> ModelFactory:
+    """Build models from a spec; one that holds out a validation tail purges the labels that reach into it."""
+    overlapping_rows = (parameters.horizon + 1) * len(parameters.symbols)
+
+    def build_one(seed: int) -> Any:
+        from workbench.models import build
+
+        model = build(spec, seed)
+        if model.get_params().get("purge") == 0:
+            model.set_params(purge=overlapping_rows)
+        return model
+
+    return build_one

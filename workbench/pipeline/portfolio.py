@@ -40,7 +40,8 @@ class Portfolio:
 def trade(forecasts: Forecasts, design: Design, bars: Bars, plan: Plan) -> Portfolio:
     """Turn out-of-sample forecasts into positions and simulate them beside the baselines.
 
-    Every portfolio decides at the closes of the same out-of-sample bars, fills at the following opens and pays the same costs.
+    Every portfolio decides at the closes of the same out-of-sample bars, fills at the following opens and pays the same
+    costs.
     """
     forecast = forecasts.proba["forecast"].unstack("symbol")
     oos = bars.loc[forecast.index[0] : forecast.index[-1]]

@@ -10,7 +10,7 @@ import pandas as pd
 
 from workbench.config import Settings
 from workbench.errors import DataError
-from workbench.features import Standardizer, compute
+from workbench.features import Standardizer, feature_matrix
 from workbench.typing import Bars, Json
 
 
@@ -38,8 +38,8 @@ class Predictor:
         Returns
         -------
         DataFrame
-            Rows (time, symbol); ``p_bear``, ``p_neutral``, ``p_bull`` sum to 1, ``forecast`` = p_bull − p_bear. Decided at the
-            close of the bar, for the return from the next open over the model's horizon.
+            Rows (time, symbol); ``p_bear``, ``p_neutral``, ``p_bull`` sum to 1, ``forecast`` = p_bull − p_bear. Decided
+            at the close of the bar, for the return from the next open over the model's horizon.
 
         Raises
         ------
@@ -48,15 +48,8 @@ class Predictor:
         """
         from workbench.models import windows
 
-        table = compute(bars, self.extra["features"])
-        rows = table.stack("symbol", future_stack=True)[self.extra["features"]].dropna().sort_index()
-        lookback = self.model.lookback
-        if len(rows) == 0 or len(bars) < lookback:
-            raise DataError(
-                f"{len(bars)} bars are too few for the features and a lookback of {lookback}; load more bars"
-            )
-        X = self.standardizer.transform(rows.to_numpy())
-        index = rows.index
+        rows = feature_matrix(bars, self.extra["features"])
+        X, index, lookback = self.standardizer.transform(rows.to_numpy()), rows.index, self.model.lookback
         if lookback > 1:
             X, kept = windows(X, index.get_level_values("symbol").to_numpy(), lookback)
             index = index[kept]
