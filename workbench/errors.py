@@ -45,6 +45,10 @@ class ArtifactError(WorkbenchError):
     """A stored model or record is missing, torn or does not match its checksum."""
 
 
+class TrackingError(WorkbenchError):
+    """The MLflow store is down, locked or refused a write; finished records are safe."""
+
+
 class PromotionError(WorkbenchError):
     """A model was refused by a gate; the champion stays as it was."""
 
