@@ -58,7 +58,7 @@ class Parameters(BaseModel):
 
 
 class _Market(Parameters):
-    source: str = Field("sample", description="sample, import, or a synthetic market such as planted(strength=0.1, seed=7)")
+    source: str = Field("sample", description="sample, import, or a synthetic market: gbm, regimes or planted")
     symbols: Symbols = Field(["SPX"], description="one or more symbols, traded as one portfolio")
     timeframe: str = Field("1d", description="bar length: " + " ".join(TIMEFRAMES))
     start: str = Field("", description="first bar, ISO date in UTC; empty = all there is")
@@ -83,7 +83,9 @@ class DataParameters(Parameters):
 class _Experiment(_Market):
     features: list[str] = Field(list(DEFAULT_FEATURES), min_length=1, description="feature specs")
     horizon: int = Field(5, ge=1, le=500, description="bars ahead that the label looks, from the fill at the next open")
-    neutral_band: float = Field(0.0, ge=0, le=5, description="half width of the neutral class, in trailing volatilities")
+    neutral_band: float = Field(
+        0.0, ge=0, le=5, description="half width of the neutral class, in trailing volatilities"
+    )
     seed: int = Field(7, ge=0, le=2**32 - 1, description="seed of every random draw of the run")
     experiment: str = Field("", description="MLflow experiment; empty = the notebook's name")
     register_model: bool = Field(False, description="register the final model as a challenger")
@@ -134,7 +136,10 @@ class LiveChartParameters(Parameters):
     source: str = Field("sample", description="source of the bars")
     symbol: str = Field("SPX", description="symbol to draw")
     timeframe: str = Field("1d", description="bar length: " + " ".join(TIMEFRAMES))
-    indicators: list[str] = Field(["ema(20)", "bollinger_upper(20, 2.0)", "bollinger_lower(20, 2.0)", "rsi(14)"], description="feature specs to draw")
+    indicators: list[str] = Field(
+        ["ema(20)", "bollinger_upper(20, 2.0)", "bollinger_lower(20, 2.0)", "rsi(14)"],
+        description="feature specs to draw",
+    )
     window: int = Field(180, ge=20, le=5000, description="bars on screen")
     speed: float = Field(4.0, gt=0, le=100, description="bars per second while playing")
     start: str = Field("", description="first bar of the replay, ISO date in UTC; empty = the last window")
@@ -152,7 +157,8 @@ class RiskCenterParameters(Parameters):
 
 
 NOTEBOOKS: dict[str, type[Parameters]] = {
-    p.notebook: p for p in (DataParameters, BacktestParameters, TrainParameters, LiveChartParameters, RiskCenterParameters)
+    p.notebook: p
+    for p in (DataParameters, BacktestParameters, TrainParameters, LiveChartParameters, RiskCenterParameters)
 }
 
 
@@ -197,6 +203,10 @@ def _one_line(model: type[Parameters], err: ValidationError) -> str:
     value = first.get("input")
     hint = ""
     if isinstance(value, str) and first["type"] in {"float_type", "int_type"}:
-        hint = f" (YAML reads {value!r} as text; write 0.0001 or 1.0e-4)" if "e" in value.lower() else " (remove the quotes)"
+        hint = (
+            f" (YAML reads {value!r} as text; write 0.0001 or 1.0e-4)"
+            if "e" in value.lower()
+            else " (remove the quotes)"
+        )
     lead = message[0].lower() + message[1:]
     return f"{model.__name__}.{path}: {lead}, got {value!r}{hint}"

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from workbench.notebook.forms import Form, form
     from workbench.notebook.market import chart_bars, inspect_market
     from workbench.notebook.running import run
-    from workbench.notebook.screens import overview
+    from workbench.notebook.screens import overview, risk_overview
 
 _HOMES = {
     "Cell": "cells",
@@ -23,6 +23,7 @@ _HOMES = {
     "inspect_market": "market",
     "load_config": "config",
     "overview": "screens",
+    "risk_overview": "screens",
     "parameters_source": "cells",
     "run": "running",
     "sync_parameters": "cells",
@@ -40,6 +41,7 @@ __all__ = [
     "load_config",
     "overview",
     "parameters_source",
+    "risk_overview",
     "run",
     "sync_parameters",
     "write_notebook",

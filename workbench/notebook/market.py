@@ -26,13 +26,18 @@ class Market:
     symbols: tuple[str, ...]
 
 
-def inspect_market(cfg: Config) -> Market:
+def inspect_market(cfg: Config) -> Market | None:
     """Load the catalogue of the store, the bars that the parameters name and their quality report.
 
     Parameters
     ----------
     cfg : Config
         Of the `data` notebook; an empty list of symbols means all of the source.
+
+    Returns
+    -------
+    Market or None
+        None in the app, whose page loads what it shows by itself.
 
     Raises
     ------
@@ -46,6 +51,8 @@ def inspect_market(cfg: Config) -> Market:
     parameters = cfg.parameters
     if not isinstance(parameters, DataParameters):
         raise ConfigError(f"inspect_market needs the configuration of the data notebook, got that of {cfg.name!r}")
+    if cfg.mode == "app":
+        return None
     symbols = tuple(parameters.symbols) or available_symbols(parameters.source, parameters.timeframe, cfg.settings)
     if not symbols:
         raise ConfigError(

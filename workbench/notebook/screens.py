@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from workbench.config import RiskCenterParameters
     from workbench.tracking import RunRecord
 
 TIMING = "Decided on the close of bar t, filled at the open of bar t+1."
@@ -59,7 +60,47 @@ def overview(record: RunRecord) -> Html:
         metrics_table(leading, record.baselines)._repr_html_(),
         gates_table(record.verdict)._repr_html_(),
     ]
+    return _screen(parts)
+
+
+def risk_overview(record: RunRecord, parameters: RiskCenterParameters) -> Html:
+    """Return the drawdown state of a run and its one-bar value at risk and expected shortfall by method.
+
+    Parameters
+    ----------
+    record : RunRecord
+        A finished run with the frame ``returns``.
+    parameters : RiskCenterParameters
+        Confidence of the tail measures and the drawdowns at which the state turns.
+    """
+    from workbench import risk
+    from workbench.charts import risk_table
+
+    returns = record.frame("returns")["strategy"]
+    now = float(risk.drawdown(returns).iloc[-1])
+    state = risk.drawdown_state(now, parameters.drawdown_warn, parameters.drawdown_halt)
+    color = {"OK": "#00897b", "WARN": "#b8860b", "HALT": "#d55e00"}[state]
+    words = (
+        f"Drawdown {now:.1%} at the last bar, deepest {risk.max_drawdown(returns):.1%}; "
+        f"WARN from {parameters.drawdown_warn:.0%}, HALT from {parameters.drawdown_halt:.0%}."
+    )
+    measures = {
+        f"{label} over one bar, confidence {parameters.confidence:.1%}": {
+            "historical": function(returns, confidence=parameters.confidence),
+            "gaussian": function(returns, confidence=parameters.confidence, method="gaussian"),
+        }
+        for label, function in (("value at risk", risk.value_at_risk), ("expected shortfall", risk.expected_shortfall))
+    }
+    return _screen([_notice(color, f"State: {state}", words), _facts(record), risk_table(measures)._repr_html_()])
+
+
+def _screen(parts: list[str]) -> Html:
     return Html(f'<style>{_CSS}</style><div class="wb-screen">{"".join(f"<div>{p}</div>" for p in parts)}</div>')
+
+
+def _notice(color: str, title: str, text: str) -> str:
+    words = f"<b>{html.escape(title)}</b><p>{html.escape(text)}</p>"
+    return f'<div class="wb-verdict" style="--wb-mark:{color}">{words}</div>'
 
 
 def _verdict(record: RunRecord) -> str:
@@ -72,7 +113,7 @@ def _verdict(record: RunRecord) -> str:
     else:
         color, title = "#d55e00", "Refused: not to be promoted"
         text = f"{len(failed)} of {len(gates)} gates refused it: " + "; ".join(str(g["text"]) for g in failed) + "."
-    return f'<div class="wb-verdict" style="--wb-mark:{color}"><b>{title}</b><p>{html.escape(text)}</p></div>'
+    return _notice(color, title, text)
 
 
 def _facts(record: RunRecord) -> str:

@@ -40,6 +40,8 @@ class Spec:
     limit_s: float
     token: str
     started: str
+    index: str = ""
+    """Address of the nightly's index page, as seen from the report."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +190,9 @@ def _write(spec: Spec, notebook: NotebookNode, failure: Failure | None) -> dict[
     executed = atomic_write(folder / f"{Path(spec.source).stem}.ipynb", nbformat.writes(notebook) + "\n")
     executed.chmod(0o444)
     banner = Banner(failure.status, failure.error, failure.cell, failure.traceback) if failure else None
-    page = render_notebook(notebook, title=spec.title, parameters=spec.parameters, started=spec.started, banner=banner)
+    page = render_notebook(
+        notebook, title=spec.title, parameters=spec.parameters, started=spec.started, banner=banner, index=spec.index
+    )
     atomic_write(folder / "report.html", page)
     return {
         **asdict(failure or Failure("ok", "")),

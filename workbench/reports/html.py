@@ -32,6 +32,7 @@ def render_notebook(
     parameters: Mapping[str, Any],
     started: str = "",
     banner: Banner | None = None,
+    index: str = "",
 ) -> str:
     """Render an executed notebook with the report template.
 
@@ -50,6 +51,8 @@ def render_notebook(
         ISO time of the run.
     banner : Banner, optional
         Why and where the notebook stopped.
+    index : str, optional
+        Address of the index page to link to.
 
     Returns
     -------
@@ -68,8 +71,9 @@ def render_notebook(
         jquery_url="",
         mermaid_js_url="",
     )
-    # The base class: HTMLExporter's own pass through an HTML parser costs seconds on pages with charts.
-    page, _ = exporter.from_notebook_node(_shown(notebook), resources=_resources(title, parameters, started, banner))
+    page, _ = exporter.from_notebook_node(
+        _shown(notebook), resources=_resources(title, parameters, started, banner, index)
+    )
     return page
 
 
@@ -82,7 +86,9 @@ def _shown(notebook: NotebookNode) -> NotebookNode:
     return shown
 
 
-def _resources(title: str, parameters: Mapping[str, Any], started: str, banner: Banner | None) -> dict[str, Any]:
+def _resources(
+    title: str, parameters: Mapping[str, Any], started: str, banner: Banner | None, index: str
+) -> dict[str, Any]:
     from workbench.charts import theme_css
 
     flat = {k: ", ".join(map(str, v)) if isinstance(v, list) else v for k, v in parameters.items()}
@@ -92,6 +98,7 @@ def _resources(title: str, parameters: Mapping[str, Any], started: str, banner: 
             "parameters": flat,
             "started": started.replace("T", " ").removesuffix("+00:00"),
             "banner": banner,
+            "index": index,
             "disclaimer": DISCLAIMER,
             "css": theme_css("auto")
             + _syntax_css()

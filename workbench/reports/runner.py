@@ -47,6 +47,8 @@ class JobResult:
     cell: str = ""
     traceback: str = ""
     run_id: str = ""
+    computed: bool = False
+    """Whether ``run_id`` names a run that this job made, rather than one it read."""
     peak_rss: int = 0
 
     def to_json(self) -> dict[str, Any]:
@@ -154,12 +156,15 @@ def _spec(job: Job, source: Path, folder: Path, work: Path, token: str, now: dat
         "limit_s": float(job.timeout_s),
         "token": token,
         "started": now.isoformat(timespec="seconds"),
+        "index": "../index.html" if (folder.parent / "results.json").is_file() else "",
     }
 
 
 def _collect(job: Job, folder: Path, work: Path, outcome: Outcome) -> JobResult:
     """Read what the child left, or say how it ended without leaving anything."""
-    base = JobResult(job.name, job.notebook, job.title or job.name, "failed", run_id=_run_id(work))
+    run_id, computed = _run_of(work)
+    title = job.title or job.name
+    base = JobResult(job.name, job.notebook, title, "failed", run_id=run_id, computed=computed)
     if (work / "result.json").is_file():
         left = json.loads((work / "result.json").read_text(encoding="utf-8"))
         return replace(
@@ -184,10 +189,13 @@ def _collect(job: Job, folder: Path, work: Path, outcome: Outcome) -> JobResult:
     return replace(base, status=status, error=error, traceback=outcome.tail, html_path=page)
 
 
-def _run_id(work: Path) -> str:
-    """Return the id of the run that the notebook published (see `workbench.notebook.running`), or an empty text."""
+def _run_of(work: Path) -> tuple[str, bool]:
+    """Return the run that the notebook published (`workbench.notebook.run` does) and whether it was made by it."""
     path = work / "run.json"
-    return str(json.loads(path.read_text(encoding="utf-8"))["run_id"]) if path.is_file() else ""
+    if not path.is_file():
+        return "", False
+    published = json.loads(path.read_text(encoding="utf-8"))
+    return str(published["run_id"]), bool(published["computed"])
 
 
 def _plain_page(job: Job, error: str, tail: str) -> str:

@@ -1,0 +1,115 @@
+"""Which jobs a nightly runs: every experiment is read and checked before the first kernel starts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from workbench.config import Job, Settings, did_you_mean, load_experiment, parse_spec
+from workbench.errors import ConfigError, WorkbenchError
+from workbench.reports.runner import notebook_file
+
+_ORDER = ("data", "live_chart", "train", "backtest")
+LAST = ("risk_center",)
+"""Notebooks that read the runs of the others, and so begin when these are done."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Jobs to run in order, and jobs left out with the reason."""
+
+    jobs: tuple[Job, ...]
+    skipped: tuple[tuple[Job, str], ...]
+
+
+def select_jobs(settings: Settings, files: Sequence[Path | str] | None = None) -> Selection:
+    """Read experiment files and check every job of them.
+
+    Parameters
+    ----------
+    settings : Settings
+        Its ``experiments_dir`` is read when no files are named.
+    files : sequence of path, optional
+        Experiment files to run, whether they are marked nightly or not.
+
+    Returns
+    -------
+    Selection
+        Jobs in the order in which they start: data first, risk center last. A job whose bars were never imported is
+        left out with the reason, unless its file was named.
+
+    Raises
+    ------
+    ConfigError
+        One line for the first thing that is wrong: file, parameter, notebook, symbol or feature.
+    """
+    named = files is not None
+    paths = [Path(f) for f in files or ()] if named else sorted(settings.experiments_dir.glob("*.yaml"))
+    if not paths:
+        raise ConfigError(f"no experiment files (*.yaml) in {settings.experiments_dir}; write one or name a file")
+    experiments = [load_experiment(p) for p in paths]
+    jobs = [job for e in experiments if e.nightly or named for job in e.jobs]
+    _check_names(jobs)
+    chosen, skipped = [], []
+    for job in sorted(jobs, key=_rank):
+        notebook_file(job, settings)
+        _check_features(job)
+        missing = missing_bars(job, settings)
+        if not missing:
+            chosen.append(job)
+        elif named:
+            raise ConfigError(f"{job.experiment_file}: {missing}")
+        else:
+            skipped.append((job, missing))
+    return Selection(tuple(chosen), tuple(skipped))
+
+
+def _rank(job: Job) -> int:
+    return len(_ORDER) if job.notebook not in _ORDER else _ORDER.index(job.notebook)
+
+
+def _check_names(jobs: Sequence[Job]) -> None:
+    for name, count in Counter(job.name for job in jobs).items():
+        if count > 1:
+            raise ConfigError(f"{count} jobs are called {name!r}; rename one of their experiment files")
+
+
+def _check_features(job: Job) -> None:
+    from workbench.features import warmup
+
+    for spec in [*getattr(job.parameters, "features", ()), *getattr(job.parameters, "indicators", ())]:
+        try:
+            warmup(spec)
+        except WorkbenchError as err:
+            raise ConfigError(f"{job.experiment_file}: {err}") from None
+
+
+def missing_bars(job: Job, settings: Settings) -> str:
+    """Return why a job's bars are not there, or an empty text.
+
+    Raises
+    ------
+    ConfigError
+        When a symbol is missing that no import can bring: one of the sample.
+    """
+    from workbench.data import MARKETS, available_symbols
+
+    parameters = job.parameters
+    source = getattr(parameters, "source", "")
+    symbols = list(getattr(parameters, "symbols", ())) or [s for s in [getattr(parameters, "symbol", "")] if s]
+    if not source or not symbols or parse_spec(source).name in MARKETS:
+        return ""
+    timeframe = str(getattr(parameters, "timeframe", ""))
+    known = available_symbols(source, timeframe, settings)
+    absent = [s for s in symbols if s not in known]
+    if not absent:
+        return ""
+    if source == "sample":
+        hint = did_you_mean(absent[0], known) or f" Its time frame is 1d, not {timeframe}."
+        raise ConfigError(f"{job.experiment_file}: the sample has no {timeframe} bars of {absent[0]!r}.{hint}")
+    return (
+        f"source {source!r} holds no {timeframe} bars of {', '.join(absent)}; "
+        "bring them with 'workbench data import FILE --symbol SYMBOL'"
+    )
