@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from workbench.tracking import RunRecord
+from workbench.config import Settings, load_settings
+from workbench.tracking import RunRecord, prepare_store
 
 
 def _make_record(run_id: str = "a1", finished: str = "2024-03-01T02:00:00+00:00", **changes: object) -> RunRecord:
@@ -41,3 +44,19 @@ def _make_record(run_id: str = "a1", finished: str = "2024-03-01T02:00:00+00:00"
 def make_record() -> Callable[..., RunRecord]:
     """The maker of small finished runs."""
     return _make_record
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new MLflow store, made once: its migrations take seconds."""
+    settings = load_settings({"WORKBENCH_HOME": str(tmp_path_factory.mktemp("store"))})
+    prepare_store(settings)
+    return settings.experiments_dir / "mlflow.db"
+
+
+@pytest.fixture
+def store(settings: Settings, empty_store: Path) -> Settings:
+    """A workbench home with an empty MLflow store."""
+    settings.experiments_dir.mkdir(parents=True, exist_ok=True)
+    shutil.copy(empty_store, settings.experiments_dir / "mlflow.db")
+    return settings

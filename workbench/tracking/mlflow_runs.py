@@ -18,6 +18,7 @@ from workbench.tracking.tracker import RUN_TAG, send_artifact
 if TYPE_CHECKING:
     import pandas as pd
 
+_NEWEST = ["attributes.start_time DESC"]
 _COLUMNS = (
     "run_id",
     "experiment",
@@ -95,19 +96,16 @@ def list_runs(settings: Settings, max_results: int = 1000) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``run_id``, ``experiment``, ``name``, ``status`` (RUNNING, FINISHED, FAILED, KILLED), ``started`` and ``finished`` (UTC),
-        ``notebook``, ``dataset``, ``n_trials``, ``passed``, then one column per metric (not the baselines').
+        ``run_id``, ``experiment``, ``name``, ``status`` (RUNNING, FINISHED, FAILED, KILLED), ``started`` and
+        ``finished`` (UTC), ``notebook``, ``dataset``, ``n_trials``, ``passed``, then one column per metric (not the
+        baselines').
     """
     import pandas as pd
 
     client = open_store(settings)
     with tracking_errors(settings):
         names = {e.experiment_id: e.name for e in client.search_experiments()}
-        runs = (
-            client.search_runs(list(names), max_results=max_results, order_by=["attributes.start_time DESC"])
-            if names
-            else []
-        )
+        runs = client.search_runs(list(names), max_results=max_results, order_by=_NEWEST) if names else []
     rows = [_row(run, names[run.info.experiment_id]) for run in runs]
     table = pd.DataFrame(rows, columns=[*_COLUMNS, *sorted({k for r in rows for k in r} - set(_COLUMNS))])
     for column in ("started", "finished"):

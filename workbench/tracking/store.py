@@ -34,7 +34,7 @@ def mlflow_environment() -> dict[str, str]:
 
 
 def open_store(settings: Settings) -> Any:
-    """Return this process's MLflow client of the settings' store; a new sqlite store is made first, whole or not at all.
+    """Return this process's MLflow client of the settings' store; a new sqlite store is made first.
 
     Opening takes about 1.5 s once in a process (3 s for a new store); afterwards nothing.
 
@@ -65,13 +65,12 @@ def prepare_store(settings: Settings) -> None:
 
 
 def check_writable(settings: Settings) -> None:
-    """Fail at once and in words, where MLflow would retry for minutes: absent, damaged, read-only or locked sqlite files."""
+    """Fail at once and in words where MLflow would retry for minutes: a damaged, read-only or locked sqlite file."""
     uri = settings.mlflow_uri
     scheme = urlsplit(uri).scheme
     if scheme in ("", "file"):
-        raise ConfigError(
-            f"MLflow's file store {uri!r} is not supported; name a database, such as sqlite:///experiments/mlflow.db"
-        )
+        cure = "name a database, such as sqlite:///experiments/mlflow.db"
+        raise ConfigError(f"MLflow's file store {uri!r} is not supported; {cure}")
     if scheme != "sqlite":
         return
     path, timeout = _sqlite_path(uri)
@@ -116,7 +115,7 @@ def experiment_id(client: Any, settings: Settings, name: str) -> str:
 
 
 def _create(path: Path, settings: Settings, timeout: float) -> None:
-    """Build the store under another name and rename it: a kill in the middle of MLflow's migrations leaves no half store."""
+    """Build the store under another name and rename it: a kill amid MLflow's migrations leaves no half store."""
     with file_lock(settings.experiments_dir / ".mlflow.lock", "making the MLflow store", max(timeout, 30.0)):
         if path.exists():
             return
