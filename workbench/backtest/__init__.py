@@ -1,0 +1,33 @@
+"""Walk-forward splits, position rules, the accounting engine and sweep, and the statistics of overfitting.
+
+Numba compiles on the first simulation and vectorbt loads with the second opinion: importing the room loads neither.
+"""
+
+from workbench.backtest.engine import simulate
+from workbench.backtest.result import BacktestResult
+from workbench.backtest.rules import RULES, position_rule
+from workbench.backtest.splits import Fold, WalkForward, purge, rows_of
+from workbench.backtest.walkforward import Forecasts, walk_forward_forecasts
+from workbench.risk import (
+    deflated_sharpe_ratio,
+    expected_max_sharpe_ratio,
+    minimum_track_record_length,
+    probabilistic_sharpe_ratio,
+)
+
+__all__ = [
+    "RULES",
+    "BacktestResult",
+    "Fold",
+    "Forecasts",
+    "WalkForward",
+    "deflated_sharpe_ratio",
+    "expected_max_sharpe_ratio",
+    "minimum_track_record_length",
+    "position_rule",
+    "probabilistic_sharpe_ratio",
+    "purge",
+    "rows_of",
+    "simulate",
+    "walk_forward_forecasts",
+]
