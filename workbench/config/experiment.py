@@ -58,11 +58,15 @@ def load_experiment(path: Path | str) -> Experiment:
     except (yaml.YAMLError, UnicodeDecodeError) as err:
         raise ConfigError(f"experiment file {path.name} is not YAML: {' '.join(str(err).split())}") from None
     if not isinstance(text, dict):
-        raise ConfigError(f"experiment file {path.name} must hold 'notebook:' and 'parameters:', got {type(text).__name__}")
+        raise ConfigError(
+            f"experiment file {path.name} must hold 'notebook:' and 'parameters:', got {type(text).__name__}"
+        )
     for key in text:
         if key not in _KEYS:
             raise ConfigError(f"experiment file {path.name} has an unknown key {key!r}.{did_you_mean(str(key), _KEYS)}")
-    return Experiment(path.stem, str(text.get("title", path.stem)), _flag(text, "nightly", path), _jobs(path, text), path)
+    return Experiment(
+        path.stem, str(text.get("title", path.stem)), _flag(text, "nightly", path), _jobs(path, text), path
+    )
 
 
 def _jobs(path: Path, text: dict[str, Any]) -> tuple[Job, ...]:
@@ -70,8 +74,14 @@ def _jobs(path: Path, text: dict[str, Any]) -> tuple[Job, ...]:
     if not isinstance(notebook, str):
         raise ConfigError(f"experiment file {path.name} names no notebook; add a line such as 'notebook: backtest'")
     base, matrix = (text.get(k) or {} for k in ("parameters", "matrix"))
-    if not isinstance(base, dict) or not isinstance(matrix, dict) or not all(isinstance(v, list) for v in matrix.values()):
-        raise ConfigError(f"experiment file {path.name}: 'parameters' maps names to values, 'matrix' maps names to lists")
+    if (
+        not isinstance(base, dict)
+        or not isinstance(matrix, dict)
+        or not all(isinstance(v, list) for v in matrix.values())
+    ):
+        raise ConfigError(
+            f"experiment file {path.name}: 'parameters' maps names to values, 'matrix' maps names to lists"
+        )
     timeout = text.get("timeout_s", 600)
     if not isinstance(timeout, int) or isinstance(timeout, bool) or timeout < 1:
         raise ConfigError(f"experiment file {path.name}: timeout_s must be a whole number of seconds, got {timeout!r}")
@@ -83,7 +93,9 @@ def _jobs(path: Path, text: dict[str, Any]) -> tuple[Job, ...]:
         jobs.append(Job(name, notebook, parameters, str(text.get("title", path.stem)), timeout, path.name))
     names = [j.name for j in jobs]
     if len(set(names)) < len(names):
-        raise ConfigError(f"experiment file {path.name}: two cells of its matrix have the same name; make their values differ")
+        raise ConfigError(
+            f"experiment file {path.name}: two cells of its matrix have the same name; make their values differ"
+        )
     return tuple(jobs)
 
 
@@ -100,7 +112,9 @@ def _slug(value: Any) -> str:
     return slug if len(slug) <= 40 else slug[:32] + hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def config_hash(parameters: Parameters, leave_out: tuple[str, ...] = ("experiment", "register_model", "confidence")) -> str:
+def config_hash(
+    parameters: Parameters, leave_out: tuple[str, ...] = ("experiment", "register_model", "confidence")
+) -> str:
     """Hash the parameters that shape the result: the identity of a trial (16 hex digits)."""
     chosen = {k: v for k, v in parameters.model_dump().items() if k not in leave_out}
     text = json.dumps({"notebook": parameters.notebook, **chosen}, sort_keys=True)

@@ -17,6 +17,7 @@ from workbench.config.suggest import did_you_mean
 from workbench.errors import ConfigError
 
 TIMEFRAMES = ("1m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "1w")
+REBALANCE = ("on_change", "every_bar")
 DEFAULT_FEATURES = (
     "ret(1)", "ret(5)", "rsi(14)", "macd_hist(12, 26, 9)", "ema_gap(20)", "ema_gap(100)",
     "adx(14)", "natr(14)", "realized_vol(20)", "volume_z(20)",
@@ -101,11 +102,19 @@ class BacktestParameters(_Experiment):
     expanding: bool = Field(False, description="keep all earlier bars in the training part")
     embargo: int = Field(0, ge=0, le=10_000, description="bars kept free between a training label's end and the test")
     rule: str = Field("proportional", description="position rule: sign, proportional or long_only, with arguments")
+    rebalance: str = Field("on_change", description="on_change trades when a target changes, every_bar holds its share")
     volatility_target: float = Field(0.0, ge=0, le=5, description="annual volatility to scale positions to; 0 = off")
     max_leverage: float = Field(1.0, gt=0, le=1, description="cap on the sum of absolute positions, fraction of equity")
     fee_bps: float = Field(5.0, ge=0, le=1000, description="fee per traded value, basis points")
     slippage_bps: float = Field(2.0, ge=0, le=1000, description="slippage per traded value, basis points")
     confidence: float = Field(0.95, gt=0.5, lt=1, description="confidence of VaR and expected shortfall")
+
+    @field_validator("rebalance")
+    @classmethod
+    def _known_rebalance(cls, value: str) -> str:
+        if value not in REBALANCE:
+            raise ValueError(f"unknown rebalance {value!r}.{did_you_mean(value, REBALANCE)}")
+        return value
 
     @field_validator("model", "rule")
     @classmethod

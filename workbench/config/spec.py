@@ -50,7 +50,9 @@ def parse_spec(text: str) -> Spec:
     try:
         node = ast.parse(text.strip(), mode="eval").body
     except SyntaxError as err:
-        raise ConfigError(f"spec {text!r} cannot be read ({err.msg}); write it like 'rsi(14)' or 'lstm(epochs=20)'") from err
+        raise ConfigError(
+            f"spec {text!r} cannot be read ({err.msg}); write it like 'rsi(14)' or 'lstm(epochs=20)'"
+        ) from err
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
         raise ConfigError(f"spec {text!r} is not of the form name(arguments); write it like 'rsi(14)'")
     args = tuple(_literal(a, text) for a in node.args)
@@ -66,7 +68,9 @@ def _literal(node: ast.expr, text: str) -> Literal:
     try:
         value = ast.literal_eval(node)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as err:
-        raise ConfigError(f"spec {text!r}: argument {ast.unparse(node)!r} is not a number, a text or true/false") from err
+        raise ConfigError(
+            f"spec {text!r}: argument {ast.unparse(node)!r} is not a number, a text or true/false"
+        ) from err
     if not isinstance(value, int | float | str | bool | type(None)):
         raise ConfigError(f"spec {text!r}: argument {value!r} is not a number, a text or true/false")
     return value

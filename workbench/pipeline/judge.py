@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from workbench.backtest import BacktestResult, Forecasts, deflated_sharpe_ratio, probabilistic_sharpe_ratio
+from workbench.backtest import Forecasts, deflated_sharpe_ratio, probabilistic_sharpe_ratio
 from workbench.config import Settings, config_hash
 from workbench.pipeline.portfolio import BASELINES
-from workbench.risk import summary
 from workbench.typing import Json
 
 if TYPE_CHECKING:
@@ -37,8 +36,8 @@ def judge(evaluation: Evaluation, settings: Settings, now: datetime) -> Judgemen
 
     parameters, dataset, plan = evaluation.parameters, evaluation.dataset, evaluation.plan
     portfolio, forecasts, design = evaluation.portfolio, evaluation.forecasts, evaluation.design
-    metrics = measure(portfolio.strategy, plan.confidence) | forecast_metrics(forecasts, design)
-    baselines = {name: measure(portfolio.results[name], plan.confidence) for name in BASELINES}
+    metrics = portfolio.strategy.summary(plan.confidence) | forecast_metrics(forecasts, design)
+    baselines = {name: portfolio.results[name].summary(plan.confidence) for name in BASELINES}
     net = portfolio.strategy.returns
     ledger = TrialsLedger(settings.ledger_path)
     trial = ledger.record(
@@ -53,7 +52,9 @@ def judge(evaluation: Evaluation, settings: Settings, now: datetime) -> Judgemen
     spread = ledger.sharpe_variance(dataset.name)
     metrics["n_trials"] = float(trial.n_trials)
     metrics["probabilistic_sharpe_ratio"] = probabilistic_sharpe_ratio(net)
-    metrics["deflated_sharpe_ratio"] = deflated_sharpe_ratio(net, n_trials=trial.n_trials, sharpe_variance=spread)
+    metrics["deflated_sharpe_ratio"] = deflated_sharpe_ratio(
+        net, n_trials=trial.n_trials, sharpe_variance=spread or 0.0
+    )
     verdict = check_gates(metrics, baselines)
     return Judgement(
         metrics=metrics,
@@ -68,19 +69,6 @@ def per_bar_sharpe(returns: pd.Series) -> float:
     """Mean over standard deviation (ddof 1) of per-bar returns, not annualised; 0 when nothing moved."""
     spread = float(returns.std(ddof=1))
     return float(returns.mean()) / spread if spread > 0 else 0.0
-
-
-def measure(result: BacktestResult, confidence: float) -> dict[str, float]:
-    """Return the measures of one portfolio by machine key, its costs among them as fractions of starting equity."""
-    measures = summary(result.returns, result.positions, confidence=confidence)
-    return measures | {
-        "n_bars": float(len(result.returns)),
-        "n_fills": float(len(result.fills)),
-        "n_trades": float(len(result.trades)),
-        "total_fee": float(result.costs["fee"].sum()),
-        "total_slippage": float(result.costs["slippage"].sum()),
-        "final_equity": float(result.equity.iloc[-1]),
-    }
 
 
 def forecast_metrics(forecasts: Forecasts, design: Design) -> dict[str, float]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from workbench.backtest import WalkForward, check_rule
+import pandas as pd
+
+from workbench.backtest import WalkForward, position_rule
 from workbench.config import BacktestParameters, Spec, TrainParameters
 from workbench.errors import DataError
 
 if TYPE_CHECKING:
+    from workbench.backtest.market import Rebalance
     from workbench.features import Design
 
 ModelFactory = Callable[[int], Any]
@@ -25,6 +28,7 @@ class Plan:
     factory: ModelFactory
     splitter: WalkForward
     rule: str
+    rebalance: Rebalance
     volatility_target: float
     max_leverage: float
     fee_bps: float
@@ -37,12 +41,13 @@ def plan_backtest(parameters: BacktestParameters) -> Plan:
     from workbench.models import check_model_spec
 
     check_model_spec(parameters.model)
-    check_rule(parameters.rule)
+    position_rule(parameters.rule, pd.DataFrame([[0.0]]))
     return Plan(
         model=parameters.model,
         factory=_factory(parameters.model, parameters),
         splitter=WalkForward(parameters.train_size, parameters.test_size, parameters.expanding, parameters.embargo),
         rule=parameters.rule,
+        rebalance=cast("Rebalance", parameters.rebalance),
         volatility_target=parameters.volatility_target,
         max_leverage=parameters.max_leverage,
         fee_bps=parameters.fee_bps,
@@ -69,6 +74,7 @@ def plan_training(parameters: TrainParameters, design: Design) -> Plan:
         factory=_factory(model, parameters),
         splitter=WalkForward(train_size, test_size),
         rule=_DEFAULTS.rule,
+        rebalance=cast("Rebalance", _DEFAULTS.rebalance),
         volatility_target=_DEFAULTS.volatility_target,
         max_leverage=_DEFAULTS.max_leverage,
         fee_bps=_DEFAULTS.fee_bps,

@@ -14,6 +14,7 @@ from workbench.risk import volatility_target
 from workbench.typing import Bars, Panel
 
 if TYPE_CHECKING:
+    from workbench.backtest.market import Rebalance
     from workbench.features import Design
 
 STRATEGY = "strategy"
@@ -41,22 +42,28 @@ def trade(forecasts: Forecasts, design: Design, bars: Bars, plan: Plan) -> Portf
     """Turn out-of-sample forecasts into positions and simulate them beside the baselines.
 
     Every portfolio decides at the closes of the same out-of-sample bars, fills at the following opens and pays the same
-    costs.
+    costs. Buy-and-hold buys once; the others follow the plan's rebalancing.
     """
-    forecast = forecasts.proba["forecast"].unstack("symbol")
+    forecast = forecasts.forecast
     oos = bars.loc[forecast.index[0] : forecast.index[-1]]
-    symbols = list(oos["close"].columns)
-    forecast = forecast.reindex(index=oos.index, columns=symbols)
-    targets = {STRATEGY: _sized(position_rule(plan.rule, forecast, max_leverage=plan.max_leverage), bars, plan)}
-    targets |= _baseline_targets(design, oos, forecast, plan)
-    return Portfolio(
-        {
-            name: simulate(
-                target, oos, fee_bps=plan.fee_bps, slippage_bps=plan.slippage_bps, max_leverage=plan.max_leverage
-            )
-            for name, target in targets.items()
-        }
-    )
+    forecast = forecast.reindex(index=oos.index, columns=list(oos["close"].columns))
+
+    def simulated(targets: Panel, rebalance: Rebalance) -> BacktestResult:
+        return simulate(
+            targets,
+            oos,
+            fee_bps=plan.fee_bps,
+            slippage_bps=plan.slippage_bps,
+            max_leverage=plan.max_leverage,
+            rebalance=rebalance,
+        )
+
+    targets = _sized(position_rule(plan.rule, forecast, max_leverage=plan.max_leverage), bars, plan)
+    results = {STRATEGY: simulated(targets, plan.rebalance)}
+    for name in BASELINES:
+        baseline = position_rule("sign", _baseline_forecast(name, design, forecast), max_leverage=plan.max_leverage)
+        results[name] = simulated(baseline, "on_change" if name == "buy_and_hold" else plan.rebalance)
+    return Portfolio(results)
 
 
 def _sized(positions: Panel, bars: Bars, plan: Plan) -> Panel:
@@ -65,22 +72,11 @@ def _sized(positions: Panel, bars: Bars, plan: Plan) -> Panel:
     return volatility_target(positions, bars["close"], plan.volatility_target, max_leverage=plan.max_leverage)
 
 
-def _baseline_targets(design: Design, oos: Bars, forecast: Panel, plan: Plan) -> dict[str, Panel]:
+def _baseline_forecast(name: str, design: Design, like: Panel) -> Panel:
     from workbench.models import build
 
-    last_return = design.last_return.reindex(forecast.stack(future_stack=True).index).dropna()
+    last_return = design.last_return
     column = last_return.to_numpy(dtype=np.float64)[:, None]
-    targets = {}
-    for name in BASELINES:
-        proba = build(name, 0).fit(column, np.zeros(len(column), dtype=np.int64)).predict_proba(column)
-        baseline = pd.Series(proba[:, 2] - proba[:, 0], index=last_return.index).unstack("symbol")
-        baseline = baseline.reindex(index=oos.index, columns=forecast.columns)
-        targets[name] = position_rule("sign", baseline, max_leverage=plan.max_leverage)
-    targets["buy_and_hold"] = _hold(targets["buy_and_hold"])
-    return targets
-
-
-def _hold(targets: Panel) -> Panel:
-    """Order once per symbol and then never again: NaN is "no order"."""
-    first = targets.notna() & (targets != 0)
-    return targets.where(first & (first.cumsum() == 1))
+    proba = build(name, 0).fit(column, np.zeros(len(column), dtype=np.int64)).predict_proba(column)
+    forecast = pd.Series(proba[:, 2] - proba[:, 0], index=last_return.index).unstack("symbol")
+    return forecast.reindex(index=like.index, columns=like.columns)

@@ -9,13 +9,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.backtest import walk_forward_forecasts
 from workbench.config import BacktestParameters, Settings, TrainParameters
 from workbench.data import Dataset, load_dataset
+from workbench.errors import TrackingError
 from workbench.features import Design, design_matrix
-from workbench.ops import describe_environment
+from workbench.ops import describe_environment, get_logger
 from workbench.pipeline.artifacts import save_final_model
 from workbench.pipeline.judge import judge
 from workbench.pipeline.plan import Plan, plan_backtest, plan_training
@@ -112,11 +114,11 @@ def _evaluate(
 
 def _keep(evaluation: Evaluation, settings: Settings, now: datetime, began: float, progress: Progress) -> RunRecord:
     """Count the trial, judge, write the record first and then log it: MLflow being down loses nothing."""
-    from workbench.tracking import register_model, start_run
+    from workbench.tracking import start_run, write_record
 
     parameters = evaluation.parameters
     experiment = parameters.experiment or parameters.notebook
-    with start_run(settings, experiment, evaluation.name) as tracker:
+    with start_run(settings, experiment, evaluation.name, now) as tracker:
         progress(0.85, "counting the trial and judging")
         judgement = judge(evaluation, settings, now)
         folder = None
@@ -127,7 +129,18 @@ def _keep(evaluation: Evaluation, settings: Settings, now: datetime, began: floa
         finished = now + timedelta(seconds=time.perf_counter() - began)
         record = make_record(evaluation, judgement, tracker.run_id, environment, now, finished)
         progress(0.95, "keeping the record")
-        tracker.log_record(record)
-    if folder is not None:
-        register_model(settings, experiment, record.run_id, folder)
+        write_record(record, settings)
+        _log(record, folder, experiment, settings)
     return record
+
+
+def _log(record: RunRecord, folder: Path | None, experiment: str, settings: Settings) -> None:
+    """Log the written record; a tracking store that is down costs a warning, not the run."""
+    from workbench import tracking
+
+    try:
+        tracking.log_record(record, settings)
+        if folder is not None:
+            tracking.register_model(settings, experiment, record.run_id, folder)
+    except TrackingError as err:
+        get_logger("pipeline").warning("the run is kept but not in MLflow", run_id=record.run_id, reason=str(err))
