@@ -12,10 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from workbench.charts.calendar import monthly_table
-    from workbench.charts.candles import CandleFigure, candle_figure, candle_rows, candles_chart
-    from workbench.charts.exposure import exposure_chart
+    from workbench.charts.candles import (
+        CandleFigure,
+        candle_figure,
+        candle_rows,
+        candles_chart,
+        of_symbol,
+        one_symbol,
+        source_data,
+    )
+    from workbench.charts.exposure import costs_chart, exposure_chart
+    from workbench.charts.figure import preload
     from workbench.charts.folds import folds_chart
-    from workbench.charts.learning import probability_chart, reliability_chart, training_chart
+    from workbench.charts.learning import probability_chart, reliability_chart, training_chart, training_detail_chart
     from workbench.charts.lines import drawdown_chart, equity_chart, rolling_risk_chart
     from workbench.charts.market import coverage_chart, price_chart
     from workbench.charts.render import enable_notebook, html_fragment, html_page, to_bokeh
@@ -24,6 +33,7 @@ if TYPE_CHECKING:
         exposure_table,
         facts_table,
         folds_table,
+        positions_table,
         quality_table,
         risk_table,
         trades_table,
@@ -40,6 +50,7 @@ _HOMES = {
     "candle_rows": "candles",
     "candles_chart": "candles",
     "catalogue_table": "rundata",
+    "costs_chart": "exposure",
     "coverage_chart": "market",
     "drawdown_chart": "lines",
     "enable_notebook": "render",
@@ -56,16 +67,22 @@ _HOMES = {
     "metrics_table": "tables",
     "min_max_sample": "sampling",
     "monthly_table": "calendar",
+    "of_symbol": "candles",
+    "one_symbol": "candles",
+    "positions_table": "rundata",
+    "preload": "figure",
     "price_chart": "market",
     "probability_chart": "learning",
     "quality_table": "rundata",
     "reliability_chart": "learning",
     "risk_table": "rundata",
     "rolling_risk_chart": "lines",
+    "source_data": "candles",
     "theme_css": "theme",
     "to_bokeh": "render",
     "trades_table": "rundata",
     "training_chart": "learning",
+    "training_detail_chart": "learning",
     "var_chart": "tail",
 }
 
@@ -76,6 +93,7 @@ __all__ = [
     "candle_rows",
     "candles_chart",
     "catalogue_table",
+    "costs_chart",
     "coverage_chart",
     "drawdown_chart",
     "enable_notebook",
@@ -92,16 +110,22 @@ __all__ = [
     "metrics_table",
     "min_max_sample",
     "monthly_table",
+    "of_symbol",
+    "one_symbol",
+    "positions_table",
+    "preload",
     "price_chart",
     "probability_chart",
     "quality_table",
     "reliability_chart",
     "risk_table",
     "rolling_risk_chart",
+    "source_data",
     "theme_css",
     "to_bokeh",
     "trades_table",
     "training_chart",
+    "training_detail_chart",
     "var_chart",
 ]
 

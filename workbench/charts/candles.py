@@ -113,7 +113,7 @@ def candle_figure(
     from bokeh.layouts import gridplot
     from bokeh.models import ColumnDataSource, DataRange1d, Span
 
-    source = ColumnDataSource(rows.to_dict("series"))
+    source = ColumnDataSource(source_data(rows))
     x_range = DataRange1d(follow="end", follow_interval=window, range_padding=1.5, range_padding_units="absolute")
     columns = {spec: f"v{k}" for k, spec in enumerate(specs)}
     guide = Span(dimension="height", line_color=NEUTRAL, line_dash="dotted", line_width=1)
@@ -184,6 +184,17 @@ def one_symbol(frame: pd.DataFrame, symbol: str) -> pd.DataFrame:
     if frame.columns.nlevels == 1:
         return frame
     return pd.DataFrame(frame.xs(symbol, axis=1, level=-1))
+
+
+def of_symbol(bars: pd.DataFrame, symbol: str) -> pd.DataFrame:
+    """Return the bars of one symbol, still in the bars convention, without times at which it does not trade."""
+    one = bars.loc[:, bars.columns.get_level_values("symbol") == symbol]
+    return pd.DataFrame(one[one["close"].notna().to_numpy().any(axis=1)])
+
+
+def source_data(rows: pd.DataFrame) -> dict[str, Any]:
+    """Return the columns of `candle_rows` as a ColumnDataSource keeps them."""
+    return {name: rows[name].to_numpy() for name in rows.columns}
 
 
 def intraday(rows: pd.DataFrame) -> bool:
@@ -277,6 +288,7 @@ def _overlays(pane: Any, source: Any, columns: dict[str, str]) -> None:
         dress(pane)
         pane.min_border_right, pane.min_border_left = 76, 8
         pane.legend.location, pane.legend.orientation = "top_left", "horizontal"
+        pane.legend.spacing = 14
 
 
 def _volume(source: Any, x_range: Any, guide: Any, wheel: bool) -> Any:

@@ -29,3 +29,24 @@ def exposure_chart(positions: pd.DataFrame, *, height: int = 220) -> Any:
         number="0%",
         height=height,
     )
+
+
+def costs_chart(costs: pd.DataFrame, *, height: int = 220) -> Any:
+    """Draw fees and slippage added up over time.
+
+    Parameters
+    ----------
+    costs : DataFrame
+        time (index or column), fee and slippage per bar as fractions of the starting capital.
+    """
+    need_rows(costs, "costs")
+    frame = costs.set_index("time") if "time" in costs.columns else costs
+    total = frame[["fee", "slippage"]].fillna(0.0).cumsum()
+    total["both"] = total.sum(axis=1)
+    return lines(
+        total,
+        title="Costs paid so far, share of the starting capital",
+        ylabel="paid so far",
+        number="0.0%",
+        height=height,
+    )

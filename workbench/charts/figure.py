@@ -25,6 +25,12 @@ def holoviews() -> Any:
     return hv
 
 
+def preload() -> None:
+    """Import the plotting libraries now (about 2 s), so that the first chart does not wait for them."""
+    holoviews()
+    import hvplot  # noqa: F401 - loaded ahead of use
+
+
 def need_rows(frame: pd.DataFrame | pd.Series, what: str) -> None:
     """Raise when there is nothing to draw."""
     if len(frame) == 0:
@@ -69,6 +75,17 @@ def finish(*steps: Callable[[Any], None]) -> Callable[[Any, Any], None]:
             step(plot.state)
 
     return hook
+
+
+def legend_above(figure: Any) -> None:
+    """Move the legend above the plot in one line, so that it covers no data."""
+    for legend in list(figure.legend):
+        for place in (figure.center, figure.left, figure.right, figure.above, figure.below):
+            if legend in place:
+                place.remove(legend)
+        legend.orientation, legend.location = "horizontal", "left"
+        legend.padding, legend.margin, legend.spacing = 0, 2, 14
+        figure.add_layout(legend, "above")
 
 
 def time_axis(figure: Any) -> None:
@@ -154,7 +171,7 @@ def lines(
                 muted_alpha=0.12,
             )
         )
-    hook = finish(time_axis, lambda f: number_axis(f, number), read_off(names, number), *steps)
+    hook = finish(time_axis, lambda f: number_axis(f, number), read_off(names, number), *steps, legend_above)
     return hv.Overlay(curves).opts(
         title=title,
         ylabel=ylabel,

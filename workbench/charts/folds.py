@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from workbench.charts.figure import finish, holoviews, need_rows, time_axis
+from workbench.charts.figure import finish, holoviews, legend_above, need_rows, time_axis
 from workbench.charts.sampling import naive_utc
 from workbench.charts.theme import ACCENT, DOWN, UP
 
@@ -48,7 +48,7 @@ def folds_chart(folds: pd.DataFrame, *, height: int | None = None) -> Any:
         legend_position="top_left",
         yticks=ticks,
         show_grid=False,
-        hooks=[finish(time_axis, _hatch, _hover, _legend_outside)],
+        hooks=[finish(time_axis, _hatch, _hover, legend_above)],
         default_tools=["pan", "xwheel_zoom", "reset", "save"],
         active_tools=[],
     )
@@ -95,12 +95,3 @@ def _hover(figure: Any) -> None:
         ("test accuracy", "@accuracy"),
     ]
     figure.add_tools(HoverTool(tooltips=tips, formatters={"@start": "datetime", "@end": "datetime"}))
-
-
-def _legend_outside(figure: Any) -> None:
-    for legend in list(figure.legend):
-        for place in (figure.center, figure.left, figure.right, figure.above, figure.below):
-            if legend in place:
-                place.remove(legend)
-        legend.orientation = "horizontal"
-        figure.add_layout(legend, "above")

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench.charts.figure import finish, holoviews, lines, need_rows, number_axis
-from workbench.charts.theme import NEUTRAL, UP, style_of
+from workbench.charts.figure import finish, holoviews, legend_above, lines, need_rows, number_axis
+from workbench.charts.theme import ACCENT, NEUTRAL, UP, style_of
 
 
 def training_chart(history: pd.DataFrame, *, height: int = 280) -> Any:
@@ -42,7 +42,7 @@ def training_chart(history: pd.DataFrame, *, height: int = 280) -> Any:
         responsive=True,
         height=height,
         show_grid=True,
-        hooks=[finish(lambda f: number_axis(f, "0.000"), lambda f: _epoch_hover(f, names, best))],
+        hooks=[finish(lambda f: number_axis(f, "0.000"), lambda f: _epoch_hover(f, names, best), legend_above)],
         legend_position="top_right",
         default_tools=["pan", "box_zoom", "reset", "save"],
         active_tools=[],
@@ -63,6 +63,26 @@ def _epoch_hover(figure: Any, names: list[str], best: int | None) -> None:
     figure.add_tools(HoverTool(renderers=[first], mode="vline", tooltips=tips))
     if best is not None:
         figure.add_layout(Span(location=best, dimension="height", line_color=NEUTRAL, line_dash="dashed"))
+
+
+def training_detail_chart(history: pd.DataFrame, name: str, *, height: int = 170) -> Any:
+    """Draw one further quantity of the training per epoch, such as ``learning_rate`` or ``grad_norm``, mean over folds."""
+    need_rows(history, name)
+    hv = holoviews()
+    words = name.replace("_", " ")
+    mean = history.groupby("epoch")[[name]].mean().reset_index()
+    curve = hv.Curve(mean, "epoch", name).opts(color=ACCENT, line_width=1.8)
+    return hv.Overlay([curve]).opts(
+        title=words.capitalize(),
+        xlabel="epoch",
+        ylabel=words,
+        responsive=True,
+        height=height,
+        show_grid=True,
+        active_tools=[],
+        default_tools=["pan", "box_zoom", "reset", "save"],
+        hooks=[finish(lambda f: number_axis(f, "0.[00000]"))],
+    )
 
 
 def reliability_chart(table: pd.DataFrame, *, height: int = 300) -> Any:
@@ -95,7 +115,7 @@ def reliability_chart(table: pd.DataFrame, *, height: int = 300) -> Any:
         ylim=(-0.02, 1.02),
         legend_position="top_left",
         default_tools=["reset", "save"],
-        hooks=[finish(_percent_both, _bin_hover)],
+        hooks=[finish(_percent_both, _bin_hover, legend_above)],
     )
 
 

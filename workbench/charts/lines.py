@@ -49,7 +49,11 @@ def drawdown_chart(
         Drawdown limits as positive fractions, drawn as dashed lines.
     """
     need_rows(returns, "drawdown")
-    frame = returns.to_frame("strategy") if isinstance(returns, pd.Series) else returns
+    frame = (
+        returns.to_frame("strategy")
+        if isinstance(returns, pd.Series)
+        else returns.drop(columns="zero", errors="ignore")
+    )
     from workbench import risk
 
     underwater = -pd.DataFrame({c: risk.drawdown(frame[c]) for c in frame.columns})

@@ -62,16 +62,16 @@ def coverage_chart(bars: pd.DataFrame, *, height: int | None = None) -> Any:
     n_months = cells["month"].nunique()
     squares = hv.HeatMap(cells, ["month", "symbol"], "share").redim.values(symbol=symbols)
     return squares.opts(
-        title="Coverage: share of bars present" + (f", {step} months a cell" if step > 1 else " by month"),
+        title="Coverage: share of bars present, from pale (none) to full green (all)"
+        + (f", {step} months a cell" if step > 1 else " by month"),
         xlabel="month, UTC",
         ylabel="",
         responsive=True,
         height=height or max(150, 120 + 26 * len(symbols)),
         clim=(0, 1),
         cmap=["#f4e3d6", "#cfe6e2", "#8fccc2", "#4bb0a2", "#00897b"],
-        colorbar=True,
-        line_color="white",
-        line_width=1,
+        colorbar=False,
+        line_color=None,
         default_tools=["save"],
         hooks=[finish(lambda f: _ticks(f, n_months))],
     )

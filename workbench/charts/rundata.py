@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from workbench.charts.tables import Column, Table, frame_table, moment, number, percent, signed_percent, whole
@@ -55,6 +56,46 @@ def exposure_table(positions: pd.DataFrame) -> Table:
     ]
     marks = {(len(frame) - 1, c): "best" for c in ("asset", "net", "gross", "mean")}
     return Table(frame, columns, f"Exposure at {moment(positions.index[-1])} UTC, share of equity", marks)
+
+
+def positions_table(positions: pd.DataFrame, fills: pd.DataFrame | None = None) -> Table:
+    """Return the open positions: side, share of equity, since when, bars held and the last fill.
+
+    Parameters
+    ----------
+    positions : DataFrame, time × symbol
+        Signed fractions of equity held after the fill.
+    fills : DataFrame, optional
+        Columns time, symbol and price.
+    """
+    held = positions.fillna(0.0)
+    rows = []
+    for symbol in held.columns:
+        weights = held[symbol]
+        if weights.iloc[-1] == 0:
+            continue
+        side = np.sign(weights.to_numpy())
+        other = np.flatnonzero(side != side[-1])
+        start = int(other[-1]) + 1 if len(other) else 0
+        own = fills[fills["symbol"] == symbol] if fills is not None else None
+        price = float(own.sort_values("time")["price"].iloc[-1]) if own is not None and len(own) else float("nan")
+        row = {
+            "asset": str(symbol),
+            "side": _side(weights.iloc[-1]),
+            "weight": weights.iloc[-1],
+            "since": held.index[start],
+        }
+        rows.append({**row, "bars": len(held) - start, "price": price})
+    frame = pd.DataFrame(rows, columns=["asset", "side", "weight", "since", "bars", "price"])
+    columns = [
+        Column("asset", "asset", str, True),
+        Column("side", "side", str, True),
+        Column("weight", "share of equity", signed_percent),
+        Column("since", "since, UTC", moment),
+        Column("bars", "bars held", whole),
+        Column("price", "last fill", number),
+    ]
+    return Table(frame, columns, f"{len(frame)} open positions" if len(frame) != 1 else "1 open position")
 
 
 def _side(value: float) -> str:

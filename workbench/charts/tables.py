@@ -117,6 +117,7 @@ _UNITS: dict[str, tuple[str, Callable[[float], str]]] = {
     "probability": ("probability", lambda v: number(v, 3)),
     "per year": ("× equity per year", number),
     "number": ("", number),
+    "count": ("count", whole),
 }
 _EXTRA = {
     "accuracy": "fraction",
@@ -126,7 +127,7 @@ _EXTRA = {
     "log_loss": "number",
     "deflated_sharpe_ratio": "probability",
     "probabilistic_sharpe_ratio": "probability",
-    "n_trades": "bars",
+    "n_trades": "count",
     "n_bars": "bars",
     "total_return": "fraction",
     "cost_share": "fraction",
@@ -202,7 +203,7 @@ def _by_row(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
 
 
 def _best(values: Mapping[str, float], direction: str) -> str | None:
-    known = {k: v for k, v in values.items() if v is not None and not math.isnan(v)}
+    known = {k: v for k, v in values.items() if v is not None and not math.isnan(v) and k != "zero"}
     if len(set(known.values())) < 2:
         return None
     return (max if direction == "higher" else min)(known, key=lambda k: known[k])

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench.charts.figure import finish, holoviews, need_rows, number_axis, time_axis
+from workbench.charts.figure import finish, holoviews, legend_above, need_rows, number_axis, time_axis
 from workbench.charts.sampling import screen
 from workbench.charts.theme import DOWN, NEUTRAL, UP
 from workbench.errors import DataError
@@ -61,7 +61,7 @@ def var_chart(returns: pd.Series, *, confidence: float = 0.95, window: int = 250
         legend_position="bottom_left",
         active_tools=[],
         default_tools=["pan", "box_zoom", "wheel_zoom", "reset", "save"],
-        hooks=[finish(time_axis, lambda f: number_axis(f, "0.0%"), _hover)],
+        hooks=[finish(time_axis, lambda f: number_axis(f, "0.0%"), _hover, legend_above)],
         **shared,
     )
 

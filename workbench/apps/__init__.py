@@ -1,0 +1,55 @@
+"""Pages: viewers of finished results in Panel, and the server that shows the notebooks. No number is computed here.
+
+Panel loads when a page is built or served, not when this room is imported.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from workbench.apps.backtests import BacktestPage, backtest_page
+    from workbench.apps.live import LiveChartPage, live_chart_page
+    from workbench.apps.riskcenter import RiskCenterPage, risk_center_page
+    from workbench.apps.server import serve
+    from workbench.apps.store import DataPage, data_page
+    from workbench.apps.training import TrainingPage, train_page
+
+_HOMES = {
+    "BacktestPage": "backtests",
+    "DataPage": "store",
+    "LiveChartPage": "live",
+    "RiskCenterPage": "riskcenter",
+    "TrainingPage": "training",
+    "backtest_page": "backtests",
+    "data_page": "store",
+    "live_chart_page": "live",
+    "risk_center_page": "riskcenter",
+    "serve": "server",
+    "train_page": "training",
+}
+
+__all__ = [
+    "BacktestPage",
+    "DataPage",
+    "LiveChartPage",
+    "RiskCenterPage",
+    "TrainingPage",
+    "backtest_page",
+    "data_page",
+    "live_chart_page",
+    "risk_center_page",
+    "serve",
+    "train_page",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"workbench.apps.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'workbench.apps' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,231 @@
+"""The live chart: bars from the store, replayed as a stream. A tick sends one row to the browser and moves nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import panel as pn
+import param
+
+from workbench import charts
+from workbench.apps import parts
+from workbench.apps.parts import Tile
+from workbench.charts.tables import moment, number, signed_percent
+from workbench.config import TIMEFRAMES, LiveChartParameters, Settings, load_settings
+from workbench.data import available_symbols, load_bars, open_store
+from workbench.errors import WorkbenchError
+
+HISTORY = 5000
+"""Most bars sent to the browser; older ones would slow it down and are not needed on screen."""
+
+_FASTEST_MS = 100
+_REPLAY_SHARE = 0.25
+
+
+class LiveChartPage(param.Parameterized):
+    """State of the replay: what is shown, up to which bar, and how fast it moves.
+
+    Parameters
+    ----------
+    bars : DataFrame, time × (field, symbol)
+        Bars of the symbol to open with.
+    parameters : LiveChartParameters
+        Symbol, time frame, indicators, bars on screen, speed and first bar of the replay.
+    settings : Settings, optional
+        Where other symbols are looked for; default those of the environment.
+    """
+
+    symbol = param.Selector(default="", objects=[""], label="Symbol")
+    timeframe = param.Selector(default="1d", objects=["1d"], label="Time frame")
+    speed = param.Selector(default=4.0, objects={}, label="Speed")
+    playing = param.Boolean(default=False)
+    position = param.Integer(default=0, doc="Bars that are known at this moment of the replay.")
+
+    def __init__(
+        self, bars: pd.DataFrame, parameters: LiveChartParameters | None = None, settings: Settings | None = None
+    ) -> None:
+        super().__init__()
+        self._settings = settings or load_settings()
+        self._p = parameters or LiveChartParameters.model_validate({})
+        held = [str(s) for s in bars.columns.get_level_values("symbol").unique()]
+        self._bars = bars
+        symbol = self._p.symbol if self._p.symbol in held else held[0]
+        speeds = sorted({0.5, 1.0, 2.0, 4.0, 10.0, 25.0, 100.0, float(self._p.speed)})
+        self.param.symbol.objects = self._symbols(held)
+        self.param.timeframe.objects = self._timeframes(symbol)
+        self.param.speed.objects = {f"{s:g} bars/s": s for s in speeds}
+        self.param.update(symbol=symbol, timeframe=self._p.timeframe, speed=float(self._p.speed))
+        self._callback: Any = None
+        self._load(bars, symbol)
+
+    # What is shown
+
+    def _symbols(self, held: list[str]) -> list[str]:
+        return list(dict.fromkeys([*held, *available_symbols(self._p.source, self._p.timeframe, self._settings)]))
+
+    def _timeframes(self, symbol: str) -> list[str]:
+        store = open_store(self._settings).list(self._p.source)
+        found = set(store.loc[store["symbol"] == symbol, "timeframe"]) | {self._p.timeframe}
+        return [t for t in TIMEFRAMES if t in found]
+
+    def _load(self, bars: pd.DataFrame, symbol: str) -> None:
+        from workbench.features import compute
+
+        self._specs = list(self._p.indicators)
+        values = (
+            charts.one_symbol(compute(charts.of_symbol(bars, symbol), self._specs), symbol) if self._specs else None
+        )
+        if values is not None:
+            self._specs = [str(c) for c in values.columns]
+        self._rows = charts.candle_rows(bars, symbol, values)
+        self.position = self._first_position()
+
+    def _first_position(self) -> int:
+        total = len(self._rows)
+        if self._p.start:
+            known = int((self._rows["time"] < pd.Timestamp(self._p.start).tz_localize(None)).sum()) if total else 0
+        else:
+            known = total - max(1, min(int(total * _REPLAY_SHARE), 2 * self._p.window))
+        return int(np.clip(known, min(20, total), total))
+
+    @property
+    def at_end(self) -> bool:
+        """Whether the last bar of the store is on screen."""
+        return self.position >= len(self._rows)
+
+    def visible_rows(self) -> pd.DataFrame:
+        """Return the rows the browser holds at this moment: at most `HISTORY`, none from the future."""
+        return self._rows.iloc[max(0, self.position - HISTORY) : self.position]
+
+    # Moving
+
+    def step(self, bars: int = 1) -> None:
+        """Let the next bars become known: one ``stream`` call to the browser, whatever their number."""
+        new = self._rows.iloc[self.position : self.position + bars]
+        if len(new):
+            self._figure.source.stream(charts.source_data(new), rollover=HISTORY)
+            self.position += len(new)
+            self._figure.price_line.location = float(new["close"].iloc[-1])
+            self._show_numbers()
+        if self.at_end:
+            self.playing = False
+
+    def _tick(self) -> None:
+        self.step(max(1, round(self.speed * self._period_ms() / 1000)))
+
+    def _period_ms(self) -> int:
+        return max(_FASTEST_MS, int(1000 / self.speed))
+
+    @param.depends("playing", watch=True)
+    def _play_or_pause(self) -> None:
+        if self.playing and self.at_end:
+            self.restart()
+        if self.playing and self._callback is None:
+            self._callback = pn.state.add_periodic_callback(self._tick, period=self._period_ms())
+        elif self._callback is not None:
+            (self._callback.start if self.playing else self._callback.stop)()
+        self._play.name = "❚❚ Pause" if self.playing else "▶ Play"
+        self._show_numbers()
+
+    @param.depends("speed", watch=True)
+    def _change_speed(self) -> None:
+        if self._callback is not None:
+            self._callback.period = self._period_ms()
+
+    def restart(self) -> None:
+        """Go back to the first bar of the replay."""
+        self.position = self._first_position()
+        self._figure.source.data = charts.source_data(self.visible_rows())
+        self._figure.price_line.location = float(self.visible_rows()["close"].iloc[-1])
+        self._show_numbers()
+
+    @param.depends("symbol", "timeframe", watch=True)
+    def _change_series(self) -> None:
+        if not hasattr(self, "_place"):
+            return
+        self.playing = False
+        try:
+            bars = load_bars(self._p.source, [self.symbol], self.timeframe, settings=self._settings)
+            self._load(bars, self.symbol)
+        except WorkbenchError as err:
+            self._message.object = parts.notice(str(err), "bad")
+            return
+        self._message.object = ""
+        self._draw()
+        if pn.state.location:
+            pn.state.location.update_query(symbol=self.symbol, timeframe=self.timeframe)
+
+    # Looking
+
+    def view(self) -> Any:
+        """Return the page as one Panel object."""
+        parts.load_panel()
+        css = {"stylesheets": [parts.WIDGET_CSS], "margin": (0, 8, 8, 0)}
+        self._play = pn.widgets.Button(name="▶ Play", button_type="primary", width=96, align="end", **css)
+        step = pn.widgets.Button(name="Step ›", width=76, align="end", **css)
+        again = pn.widgets.Button(name="↺ Restart", width=92, align="end", **css)
+        latest = pn.widgets.Button(name="⇥ Latest", width=88, align="end", **css)
+        self._play.on_click(lambda _event: setattr(self, "playing", not self.playing))
+        step.on_click(lambda _event: self.step())
+        again.on_click(lambda _event: self.restart())
+        self._message, self._numbers = parts.markup(), parts.markup()
+        self._place = parts.card(margin=(10, 0, 0, 0))
+        self._latest = latest
+        self._draw()
+        bar = pn.Row(
+            pn.widgets.Select.from_param(self.param.symbol, width=150, **css),
+            pn.widgets.Select.from_param(self.param.timeframe, width=100, **css),
+            pn.widgets.Select.from_param(self.param.speed, width=120, **css),
+            self._play, step, again, latest, self._hint(), sizing_mode="stretch_width", margin=0,
+        )  # fmt: skip
+        self._name_keys(self._play, "wb-play")
+        self._name_keys(step, "wb-step")
+        return pn.Column(bar, self._message, self._numbers, self._place, sizing_mode="stretch_width", margin=0)
+
+    def _hint(self) -> Any:
+        text = "Space plays or pauses · . steps · drag moves · wheel zooms · ⇥ Latest follows again"
+        return parts.markup(f'<span style="color:var(--wb-soft,#51606d);font-size:12px">{text}</span>', align="end")
+
+    @staticmethod
+    def _name_keys(button: Any, name: str) -> None:
+        button.tags = [name]
+
+    def _draw(self) -> None:
+        title = f"{self.symbol} · {self.timeframe} · replay of {self._p.source} · hollow = rising, filled = falling · closed hours left out"
+        self._figure = charts.candle_figure(
+            self.visible_rows(), self._specs, title=title, window=self._p.window, wheel=True
+        )
+        self._place.objects = [pn.pane.Bokeh(self._figure.layout, sizing_mode="stretch_width", margin=0)]
+        self._latest.js_on_click(args={"range": self._figure.x_range}, code="range.reset()")
+        self._show_numbers()
+
+    def _show_numbers(self) -> None:
+        known = self.visible_rows()
+        last, before = known.iloc[-1], known.iloc[-2] if len(known) > 1 else known.iloc[-1]
+        change = last["close"] / before["close"] - 1
+        arrow = "▲" if change > 0 else "▼" if change < 0 else "■"
+        left = len(self._rows) - self.position
+        state = "end of data" if self.at_end else "playing" if self.playing else "paused"
+        self._numbers.object = parts.tiles(
+            [
+                Tile(
+                    f"{self.symbol}, last price",
+                    number(last["close"], 2 if last["close"] >= 10 else 4),
+                    "close of the last known bar",
+                ),
+                Tile("Change, one bar", f"{arrow} {signed_percent(change)}", "close to close"),
+                Tile("High – low", f"{number(last['high'])} – {number(last['low'])}", "of the last bar"),
+                Tile("Replay clock", moment(last["time"]), "UTC, open of the last known bar"),
+                Tile("Bars", f"{self.position:,}", f"known · {left:,} still to come"),
+                Tile("State", state, f"data end {moment(self._rows['time'].iloc[-1])} UTC"),
+            ]
+        )
+
+
+def live_chart_page(
+    bars: pd.DataFrame, parameters: LiveChartParameters | None = None, settings: Settings | None = None
+) -> Any:
+    """Return the live chart of bars from the store, paused at the first bar of its replay."""
+    return LiveChartPage(bars, parameters, settings).view()
