@@ -202,7 +202,7 @@ def _load(path: Path) -> NotebookNode:
         raise ConfigError(f"notebook {str(path)!r} does not exist")
     try:
         return nbformat.read(path, as_version=4)
-    except (nbformat.reader.NotJSONError, UnicodeDecodeError, AttributeError, KeyError) as err:
+    except (nbformat.reader.NotJSONError, UnicodeDecodeError, AttributeError, KeyError, TypeError) as err:
         raise ConfigError(f"{path.name} is not a notebook: {str(err).splitlines()[0][:120]}") from None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parent / "templates"
 DISCLAIMER = "Research output. Not financial advice."
 _HIDDEN_TAGS = ("injected-parameters", "papermill-error-cell-tag")
+_FETCHES = re.compile(r"<script\b[^>]*\bsrc=[^>]*>\s*</script>|<link\b[^>]*\bhref=[^>]*>", re.IGNORECASE)
+"""Tags in an output that would fetch another file."""
 
 
 @dataclass(frozen=True)
@@ -72,18 +75,40 @@ def render_notebook(
         mermaid_js_url="",
     )
     page, _ = exporter.from_notebook_node(
-        _shown(notebook), resources=_resources(title, parameters, started, banner, index)
+        _shown(notebook, banner is not None), resources=_resources(title, parameters, started, banner, index)
     )
     return page
 
 
-def _shown(notebook: NotebookNode) -> NotebookNode:
-    """Leave out what papermill added for itself."""
+def _shown(notebook: NotebookNode, stopped: bool) -> NotebookNode:
+    """Return a copy without papermill's own cells, without tags that fetch files, and up to the cell that stopped."""
     import copy
 
+    from nbformat.v4 import new_markdown_cell
+
     shown = copy.copy(notebook)
-    shown.cells = [c for c in notebook.cells if not set(c.metadata.get("tags", [])) & set(_HIDDEN_TAGS)]
+    shown.cells = [_offline(c) for c in notebook.cells if not set(c.metadata.get("tags", [])) & set(_HIDDEN_TAGS)]
+    if stopped:
+        ran = [n for n, c in enumerate(shown.cells) if c.metadata.get("papermill", {}).get("start_time")]
+        code = [n for n in ran if shown.cells[n].cell_type == "code"]
+        end = code[-1] + 1 if code else 0
+        left = sum(c.cell_type == "code" for c in shown.cells[end:])
+        note = [new_markdown_cell(f"*{left} further code cells were not run.*")] if left else []
+        shown.cells = [*shown.cells[:end], *note]
     return shown
+
+
+def _offline(cell: NotebookNode) -> NotebookNode:
+    import copy
+
+    pages = [o for o in cell.get("outputs", []) if "text/html" in o.get("data", {})]
+    if not any(_FETCHES.search(o.data["text/html"]) for o in pages):
+        return cell
+    cell = copy.deepcopy(cell)
+    for output in cell.outputs:
+        if "text/html" in output.get("data", {}):
+            output.data["text/html"] = _FETCHES.sub("", output.data["text/html"])
+    return cell
 
 
 def _resources(
