@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import ConfigError, DataError, LookAheadError, WorkbenchError
-from workbench.features.columns import panel
+from workbench.features.columns import own_bar_numbers
 from workbench.features.compute import run_feature
 from workbench.features.registry import REGISTRY, Registry
 from workbench.features.specs import BoundFeature, FeatureLike, resolve, warmup
@@ -31,9 +31,9 @@ def check_causality(
 ) -> None:
     """Refuse a feature whose earlier values change when later rows are removed.
 
-    The feature is computed on all bars and on many beginnings of them; common rows must be equal. Beginnings end at
-    every one of the last bars, at each hour, minute and weekday that the bars hold, and at random bars: a peek of one
-    bar at one hour of the day shows only where the cut follows such a bar.
+    The feature is computed on all bars and on many beginnings of them; common rows must be equal. Beginnings have
+    1, 2, 4, 8 … rows, end at every one of the last bars, at each hour, minute and weekday that the bars hold, and at
+    random bars: a peek of one bar at one hour of the day shows only where the cut follows such a bar.
 
     Parameters
     ----------
@@ -63,8 +63,17 @@ def check_causality(
             f"feature {bound.text!r} needs {needed} bars for this check, got {len(bars)}; give it more bars"
         )
     for length in _lengths(full.index, cuts, seed):
-        part = run_feature(bars.iloc[:length], bound)
+        part = _on_beginning(bars, int(length), bound)
         _compare(bound, full, part, tolerance)
+
+
+def _on_beginning(bars: Bars, length: int, bound: BoundFeature) -> Panel:
+    try:
+        return run_feature(bars.iloc[:length], bound)
+    except DataError as err:
+        raise DataError(
+            f"{err} (on the first {length} bars only: where a window is not full the value must be NaN)"
+        ) from err
 
 
 def check_all(bars: Bars, *, registry: Registry = REGISTRY, seed: int = 0) -> list[FeatureCheck]:
@@ -86,7 +95,7 @@ def check_warmup(spec: FeatureLike, bars: Bars) -> int:
     """
     bound = resolve(spec)
     result, declared = run_feature(bars, bound), warmup(bound)
-    own = own_bar_numbers(bars)
+    own = own_bar_numbers(bars, result.columns)
     values = result.to_numpy()
     for wrong, what in (
         (np.isinf(values), "is infinite"),
@@ -97,13 +106,6 @@ def check_warmup(spec: FeatureLike, bars: Bars) -> int:
         if wrong.any():
             raise DataError(f"feature {bound.text!r} {what}: {_where(result, wrong)}; mend the function or its warmup=")
     return declared
-
-
-def own_bar_numbers(bars: Bars) -> IntArray:
-    """Return for each row and symbol the number of its own bar from 0 on, -1 where it does not trade."""
-    fields = bars.columns.unique(0)
-    trades = panel(bars, "close" if "close" in fields else fields[0]).notna().to_numpy()
-    return np.where(trades, np.cumsum(trades, axis=0) - 1, -1)
 
 
 def _outcome(feature: FeatureLike, bars: Bars, seed: int) -> tuple[bool, str]:
@@ -133,9 +135,10 @@ def _lengths(index: pd.Index, cuts: int | Sequence[int], seed: int) -> IntArray:
         raise ConfigError(f"cuts must be at least 1, got {cuts}; leave it at 16")
     rng = np.random.default_rng(seed)
     chosen = {n_bars - 1 - i for i in range(min(_DENSE, n_bars - 1))}
+    chosen.update(2**i for i in range(int(n_bars - 1).bit_length()))  # short ones show a warm-up filled from behind
     chosen.update(rng.integers(1, n_bars, size=cuts).tolist())
     times = pd.DatetimeIndex(index)
-    for classes in (times.hour, times.minute, times.weekday):
+    for classes in (times.hour, times.minute, times.day_of_week):
         codes = np.asarray(classes)[:-1]
         chosen.update(1 + int(rng.choice(np.flatnonzero(codes == c))) for c in np.unique(codes))
     return np.sort(np.fromiter(chosen, dtype=np.int64))

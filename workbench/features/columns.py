@@ -12,7 +12,7 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
-from workbench.typing import Bars, BoolArray, FloatArray, Panel
+from workbench.typing import Bars, BoolArray, FloatArray, IntArray, Panel
 
 
 def panel(bars: Bars, field: str) -> Panel:
@@ -37,17 +37,27 @@ def by_symbol(function: Callable[..., FloatArray], bars: Bars, *fields: str) -> 
     Panel
         Like the first field; NaN where the symbol does not trade.
     """
-    like = panel(bars, fields[0])
-    inputs = [panel(bars, field).to_numpy(dtype=np.float64) for field in fields]
-    n_symbols = like.shape[1]
-    out = np.empty((n_symbols, len(like)))
-    for j in range(n_symbols):
-        columns = [np.ascontiguousarray(values[:, j]) for values in inputs]
-        missing = np.isnan(columns[0])
-        for column in columns[1:]:
-            missing |= np.isnan(column)
-        out[j] = _skipping(function, columns, missing) if missing.any() else function(*columns)
-    return pd.DataFrame(out.T, index=like.index, columns=like.columns, copy=False)
+    panels = [panel(bars, field) for field in fields]
+    inputs = [p.to_numpy(dtype=np.float64) for p in panels]
+    results = [
+        _one_symbol(function, [np.ascontiguousarray(v[:, j]) for v in inputs]) for j in range(panels[0].shape[1])
+    ]
+    values = results[0][np.newaxis] if len(results) == 1 else np.array(results).reshape(len(results), len(bars))
+    return pd.DataFrame(values.T, index=bars.index, columns=panels[0].columns, copy=False)
+
+
+def own_bar_numbers(bars: Bars, symbols: pd.Index) -> IntArray:
+    """Return for each row and symbol the number of its own bar from 0 on, -1 where it does not trade."""
+    fields = bars.columns.unique(0)
+    trades = panel(bars, "close" if "close" in fields else fields[0])[symbols].notna().to_numpy()
+    return np.where(trades, np.cumsum(trades, axis=0) - 1, -1)
+
+
+def _one_symbol(function: Callable[..., FloatArray], columns: list[FloatArray]) -> FloatArray:
+    missing = np.isnan(columns[0])
+    for column in columns[1:]:
+        missing |= np.isnan(column)
+    return _skipping(function, columns, missing) if missing.any() else function(*columns)
 
 
 def _skipping(function: Callable[..., FloatArray], columns: list[FloatArray], missing: BoolArray) -> FloatArray:

@@ -109,9 +109,9 @@ class _Market:
             for field, symbol in columns:
                 if (field, symbol) not in self._place:
                     self._refuse_missing(bound, field, symbol)
-            values = self._columns([self._place[c] for c in columns]).to_numpy(dtype=np.float64)
-            names = pd.MultiIndex.from_tuples(columns, names=["field", "symbol"])
-            self._cut[fields] = pd.DataFrame(values, index=self._bars.index, columns=names, copy=False)
+            cut = self._columns([self._place[c] for c in columns])
+            values = cut.to_numpy(dtype=np.float64)  # one block, so that a write is seen
+            self._cut[fields] = pd.DataFrame(values, index=cut.index, columns=cut.columns, copy=False)
         return self._cut[fields]
 
     def _columns(self, places: list[int]) -> pd.DataFrame:

@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import DataError
-from workbench.features.causality import own_bar_numbers
-from workbench.features.columns import panel
+from workbench.features.columns import own_bar_numbers, panel
 from workbench.features.compute import compute, run_feature
 from workbench.features.labels import LABEL_WINDOW, forward_return, label_classes
 from workbench.features.specs import BoundFeature, FeatureLike, resolve_all
@@ -131,21 +130,22 @@ class _Rows:
     def __init__(self, like: Panel, keep: BoolArray) -> None:
         self.order = np.argsort(like.columns.to_numpy(dtype=object))
         self.row, self.column = np.nonzero(keep[:, self.order])
-        self.n_symbols = like.shape[1]
+        self.symbols = like.columns
         symbols = pd.Index(like.columns[self.order], name="symbol")
         levels: Any = [pd.DatetimeIndex(like.index).rename("time"), symbols]
         codes: Any = [self.row, self.column]
-        self.index = pd.MultiIndex(levels=levels, codes=codes, verify_integrity=False)
+        self.index = pd.MultiIndex(levels=levels, codes=codes, names=["time", "symbol"], verify_integrity=False)
 
     def take(self, panel: Panel) -> pd.Series:
-        values = panel.to_numpy(dtype=np.float64)[self.row, self.order[self.column]]
+        values = panel[self.symbols].to_numpy(dtype=np.float64)[self.row, self.order[self.column]]
         return pd.Series(values, index=self.index, copy=False)
 
     def take_times(self, panel: Panel) -> pd.Series:
-        dtype = panel.dtypes.iloc[0]
-        values = np.column_stack([panel.iloc[:, j].to_numpy(dtype="datetime64[ns]") for j in range(self.n_symbols)])
-        taken = pd.DatetimeIndex(values[self.row, self.order[self.column]]).tz_localize("UTC").astype(dtype)
-        return pd.Series(taken, index=self.index)
+        columns = [pd.DatetimeIndex(panel[symbol]) for symbol in self.symbols]
+        values = np.column_stack([c.to_numpy(dtype="datetime64[ns]") for c in columns])  # UTC, without its name
+        taken = pd.DatetimeIndex(values[self.row, self.order[self.column]]).as_unit(columns[0].unit)
+        zone = columns[0].tz
+        return pd.Series(taken if zone is None else taken.tz_localize("UTC").tz_convert(zone), index=self.index)
 
 
 def _rows_and_features(
@@ -153,9 +153,9 @@ def _rows_and_features(
 ) -> tuple[_Rows, pd.DataFrame, int]:
     frame = compute(bars, bound)
     close = panel(bars, "close")
-    own = own_bar_numbers(bars)
-    panels = [panel(frame, b.text)[close.columns] for b in bound]
-    warmups = [_warmup(b, p, own) for b, p in zip(bound, panels, strict=True)]
+    own = own_bar_numbers(bars, close.columns)
+    panels = [panel(frame, b.text) for b in bound]
+    warmups = [_warmup(b, p[close.columns], own) for b, p in zip(bound, panels, strict=True)]
     warmup = max(least, *warmups)
     _check_enough(bars, own, warmup, ahead, bound[int(np.argmax(warmups))].text)
     rows = _Rows(close, own >= warmup)

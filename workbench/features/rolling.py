@@ -1,8 +1,8 @@
 """Sums and moments over trailing windows of a bare array.
 
 Each window is summed anew, oldest value first, for a block of windows at a time: a result depends on its own window
-only, so it has no drift and does not change by a bit when later rows are removed. (Running sums drift; pandas'
-``rolling().skew()`` centres on the mean of the whole sample first.) Cost is n × window additions.
+only, so it has no drift (running sums do) and does not change by a bit when later rows are removed. Cost is
+n × window additions.
 """
 
 from __future__ import annotations

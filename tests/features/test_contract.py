@@ -1,0 +1,161 @@
+"""What every registered feature must hold: causality, warm-up, shape, no mutation, determinism, symbols apart."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from workbench.config.parameters import DEFAULT_FEATURES, LiveChartParameters
+from workbench.features import (
+    REGISTRY,
+    check_all,
+    check_causality,
+    check_warmup,
+    compute,
+    forward_return,
+    list_features,
+    resolve,
+    warmup,
+)
+
+OTHER_PARAMETERS = (
+    "ret(7)", "log_ret(5)", "skew(3)", "roc(1)", "rsi(2)", "macd(3, 4, 1)", "macd_hist(3, 9, 4)", "stoch_k(1, 1)",
+    "macd_hist_norm(5, 30, 9)", "stoch_k(5, 1)", "cci(2)", "williams_r(2)", "mfi(2)", "sma(1)", "ema(1)", "ema(50)",
+    "ema_gap(100)",
+    "adx(2)", "adx(30)", "aroon_osc(2)", "trend_slope(2)", "donchian_position(2)", "bollinger_upper(2, 0.5)", "atr(1)",
+    "natr(50)", "realized_vol(2)", "parkinson_vol(1)", "volume_z(2)", "vwap(1)", "vwap_gap(5)",
+)  # fmt: skip
+SPECS = (*REGISTRY.names(), *OTHER_PARAMETERS)
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_rows_before_a_cut_do_not_move(spec: str, ragged: pd.DataFrame) -> None:
+    """Assert causality; the check raises on the first changed bit."""
+    check_causality(spec, ragged, cuts=4)
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_nan_exactly_in_the_declared_warmup(spec: str, bars: pd.DataFrame, ragged: pd.DataFrame) -> None:
+    values = compute(bars, spec).to_numpy()
+    declared = warmup(spec)
+    assert np.isnan(values[:declared]).all()
+    assert np.isfinite(values[declared:]).all()
+    assert check_warmup(spec, ragged) == declared
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_shape_no_mutation_and_determinism(spec: str, ragged: pd.DataFrame) -> None:
+    before = ragged.copy(deep=True)
+    first, second = compute(ragged, spec), compute(ragged, spec)
+    pd.testing.assert_frame_equal(first, second, check_exact=True)
+    pd.testing.assert_frame_equal(ragged, before, check_exact=True)
+    assert first.index.equals(ragged.index)
+    assert list(first.columns) == [(spec, s) for s in "ABCD"]
+    assert set(map(str, first.dtypes)) == {"float64"}
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_many_symbols_equal_one_by_one(spec: str, ragged: pd.DataFrame) -> None:
+    together = compute(ragged, spec)
+    for symbol in "ABCD":
+        alone = compute(ragged.loc[:, (slice(None), symbol)], spec)
+        pd.testing.assert_frame_equal(together[[(spec, symbol)]], alone, check_exact=True)
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_missing_bars_are_skipped(spec: str, ragged: pd.DataFrame) -> None:
+    """A symbol with holes gives what its own bars alone give: no window counts a bar that was not there."""
+    own = ragged.loc[:, (slice(None), "C")].dropna()
+    expected = compute(own, spec).reindex(ragged.index)
+    pd.testing.assert_frame_equal(compute(ragged, spec)[[(spec, "C")]], expected, check_exact=True)
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_short_bars_are_all_warmup(spec: str, bars: pd.DataFrame) -> None:
+    declared = warmup(spec)
+    for n_bars in {1, 2, declared} - {0}:
+        values = compute(bars.iloc[:n_bars], spec).to_numpy()
+        assert values.shape == (n_bars, 4)
+        assert np.isnan(values[: min(declared, n_bars)]).all()
+    assert compute(bars.iloc[:0], spec).shape == (0, 4)
+
+
+@pytest.mark.parametrize("spec", [s for s in SPECS if not resolve(s).feature.recursive])
+def test_a_feature_that_is_not_recursive_needs_only_its_lookback(spec: str, bars: pd.DataFrame) -> None:
+    tail = compute(bars.iloc[-(warmup(spec) + 1) :], spec).iloc[-1]
+    full = compute(bars, spec).iloc[-1]
+    np.testing.assert_allclose(tail, full, rtol=1e-8, atol=1e-12)
+
+
+MEMORYLESS = {"ema(1)", "atr(1)"}  # smoothing over one bar forgets at once
+
+
+@pytest.mark.parametrize("spec", [s for s in SPECS if resolve(s).feature.recursive and s not in MEMORYLESS])
+def test_recursive_ones_are_declared_because_the_start_matters(spec: str, bars: pd.DataFrame) -> None:
+    later = compute(bars.iloc[7:], spec).dropna().iloc[0]
+    assert (later != compute(bars, spec).loc[later.name]).any()
+
+
+@pytest.mark.parametrize("spec", [s for s in SPECS if resolve(s).feature.stationary])
+def test_features_for_models_are_free_of_the_price_scale(spec: str, bars: pd.DataFrame) -> None:
+    scaled = bars.copy()
+    for field in ("open", "high", "low", "close"):
+        scaled[field] = bars[field] * 2.0**-30
+    np.testing.assert_allclose(compute(scaled, spec), compute(bars, spec), rtol=1e-9, atol=1e-9, equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    "spec", [s for s in SPECS if not resolve(s).feature.stationary and resolve(s).feature.name != "obv"]
+)
+def test_the_others_move_with_the_price(spec: str, bars: pd.DataFrame) -> None:
+    scaled = bars.copy()
+    for field in ("open", "high", "low", "close"):
+        scaled[field] = bars[field] * 8.0
+    np.testing.assert_allclose(compute(scaled, spec), 8 * compute(bars, spec), rtol=1e-9, atol=1e-12, equal_nan=True)
+
+
+def test_no_feature_emits_infinity_on_extreme_but_legal_bars(market) -> None:
+    wild = market(300, "AB", seed=5)
+    wild["volume"] = 0.0
+    wild.loc[wild.index[100:], ("volume", "B")] = 1e18
+    for field in ("open", "high", "low", "close"):
+        wild.loc[:, (field, "A")] = 1e-9
+        wild.loc[wild.index[150:], (field, "B")] *= 1e9
+    values = compute(wild, [*SPECS])
+    infinite = values.columns[np.isinf(values.to_numpy()).any(axis=0)]
+    assert list(infinite) == []
+    for spec in SPECS:
+        check_warmup(spec, wild)
+
+
+def test_notebook_defaults_are_registered(bars: pd.DataFrame) -> None:
+    indicators = LiveChartParameters().indicators
+    specs = list(dict.fromkeys([*DEFAULT_FEATURES, *indicators]))
+    assert list(compute(bars, specs).columns.unique(0)) == specs
+
+
+def test_check_all_passes_every_registered_feature(bars: pd.DataFrame) -> None:
+    outcomes = check_all(bars)
+    assert [o.name for o in outcomes] == REGISTRY.names()
+    assert [o.message for o in outcomes if not o.ok] == []
+
+
+def test_list_features_tells_each_one(bars: pd.DataFrame) -> None:
+    table = list_features().set_index("name")
+    assert sorted(table.index) == REGISTRY.names()
+    assert len(table) >= 20
+    assert {"returns", "momentum", "trend", "volatility", "volume"} == set(table["family"])
+    assert (table["description"].str.len() > 20).all()
+    assert table["code_hash"].str.fullmatch("[0-9a-f]{16}").all()
+    assert table["code_hash"].is_unique
+    assert table.loc["rsi", "warmup"] == 14
+    assert "window: int = 14" in table.loc["rsi", "parameters"]
+
+
+def test_labels_look_ahead_on_purpose(bars: pd.DataFrame) -> None:
+    """The same prefix test that features pass must fail for labels: they are no features."""
+    full = forward_return(bars, 3)[0].iloc[:200]
+    part = forward_return(bars.iloc[:200], 3)[0]
+    assert part.iloc[-4:].isna().all(axis=None)
+    assert full.iloc[-4:].notna().all(axis=None)
