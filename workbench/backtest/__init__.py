@@ -7,6 +7,8 @@ from workbench.backtest.engine import simulate
 from workbench.backtest.result import BacktestResult
 from workbench.backtest.rules import RULES, position_rule
 from workbench.backtest.splits import Fold, WalkForward, purge, rows_of
+from workbench.backtest.sweep import grid, sma_crossover, sweep
+from workbench.backtest.vectorbt_door import simulate_vectorbt, to_vectorbt
 from workbench.backtest.walkforward import Forecasts, walk_forward_forecasts
 from workbench.risk import (
     deflated_sharpe_ratio,
@@ -23,11 +25,16 @@ __all__ = [
     "WalkForward",
     "deflated_sharpe_ratio",
     "expected_max_sharpe_ratio",
+    "grid",
     "minimum_track_record_length",
     "position_rule",
     "probabilistic_sharpe_ratio",
     "purge",
     "rows_of",
     "simulate",
+    "simulate_vectorbt",
+    "sma_crossover",
+    "sweep",
+    "to_vectorbt",
     "walk_forward_forecasts",
 ]

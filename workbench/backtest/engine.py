@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from workbench.backtest.market import Costs, Market, Rebalance, align_targets, check_rebalance, kernel_layout, market_of
+from workbench.backtest.market import Account, Market, Rebalance, open_account
 from workbench.backtest.result import BacktestResult
 from workbench.backtest.trades import round_trips
-from workbench.errors import ConfigError
 from workbench.typing import Bars, FloatArray, Panel
 
 
@@ -63,35 +62,26 @@ def simulate(
     the account is ruined: positions are closed at that price, what is owed is written off, the bar returns −1 and all
     later ones 0.
     """
-    if not initial_cash > 0 or not np.isfinite(initial_cash):
-        raise ConfigError(f"initial_cash must be above 0, got {initial_cash}")
-    costs = Costs.of_bps(fee_bps, slippage_bps)
-    on_change = check_rebalance(rebalance)
-    targets, window = align_targets(positions, bars, max_leverage)
-    market = market_of(window, list(targets.columns))
+    account = open_account(positions, bars, fee_bps, slippage_bps, initial_cash, max_leverage, rebalance)
     from workbench.backtest.kernel import simulate_bars
 
+    market, costs = account.market, account.costs
     equity, cash, held, fills, ruined = simulate_bars(
-        kernel_layout(targets),
-        market.opens,
-        market.closes,
-        on_change,
-        costs.fee,
-        costs.slippage,
-        float(initial_cash),
+        account.targets, market.opens, market.closes, account.on_change, costs.fee, costs.slippage, account.cash
     )
-    return _wrap(market, equity, cash, held, fills, None if ruined < 0 else market.times[ruined], float(initial_cash))
+    return to_result(account, equity, cash, held, fills, None if ruined < 0 else market.times[ruined])
 
 
-def _wrap(
-    market: Market,
+def to_result(
+    account: Account,
     equity: FloatArray,
     cash: FloatArray,
     held: FloatArray,
     records: FloatArray,
-    ruined_at: pd.Timestamp | None,
-    initial_cash: float,
+    ruined_at: pd.Timestamp | None = None,
 ) -> BacktestResult:
+    """Name and index what a simulation left; ``records`` (n_fills, 6) are bar, asset, units, price, fee, slippage."""
+    market, initial_cash = account.market, account.cash
     fills = _fills(market, records)
     by_bar = np.zeros((len(equity), 3))
     bar = records[:, 0].astype(np.int64)

@@ -37,7 +37,7 @@ _SIMULATE = (
     "(float64[:, ::1], float64[:, ::1], float64[:, ::1], boolean, float64, float64, float64)"
 )
 _STATISTICS = (
-    "void(float64[:, ::1], float64[:, ::1], float64[:, ::1], boolean, float64, float64, float64, float64[:, ::1])"
+    "float64(float64[:, ::1], float64[:, ::1], float64[:, ::1], boolean, float64, float64, float64, float64[:, ::1])"
 )
 _CROSSOVER = "void(float64[:, ::1], int64, int64, float64, float64, float64[:, ::1])"
 
@@ -180,8 +180,8 @@ def sweep_statistics(
     slippage: float,
     periods_per_year: float,
     statistics: FloatArray,
-) -> None:
-    """Walk all bars of each asset as a portfolio of its own and keep running statistics only.
+) -> float:
+    """Walk all bars of each asset as a portfolio of its own, keep running statistics only, return the widest target.
 
     Fills row j of ``statistics`` (n_assets, 5): total return, Sharpe ratio, maximum drawdown, number of trades (open
     ones included), turnover per year.
@@ -190,10 +190,12 @@ def sweep_statistics(
     state = np.zeros((n_assets, 9))
     state[:, MARK] = np.nan
     state[:, ASKED] = np.nan
+    widest = 0.0
     for j in range(n_assets):
         cash = before = peak = trough = 1.0
         total = squares = deepest = traded = n_trades = 0.0
         for t in range(n_bars):
+            widest = max(widest, abs(targets[j, t]))  # NaN compares false and is passed over
             held = state[j, UNITS]
             cash, value = settle_bar(t, j, j + 1, targets, opens, closes, on_change, fee, slippage, cash, state)
             if state[j, SIZE] != 0.0:
@@ -220,19 +222,29 @@ def sweep_statistics(
         statistics[j, 2] = deepest
         statistics[j, 3] = n_trades
         statistics[j, 4] = traded / n_bars * periods_per_year
+    return widest
 
 
 @njit(_CROSSOVER, cache=True, nogil=True, error_model="numpy")
-def crossover_targets(sums: FloatArray, fast: int, slow: int, above: float, below: float, targets: FloatArray) -> None:
-    """Fill ``targets`` (n_assets, n_bars) with ``above`` where the fast simple moving average exceeds the slow one.
+def crossover_targets(
+    closes: FloatArray, fast: int, slow: int, above: float, below: float, targets: FloatArray
+) -> None:
+    """Fill ``targets``, (n_assets, n_bars): ``above`` where the fast simple moving average exceeds the slow one.
 
-    ``sums`` (n_assets, n_bars + 1) are the closes' running totals from 0. ``below`` elsewhere, NaN before the slow
-    average.
+    ``below`` elsewhere, NaN before the slow average is full. Averages within 1e-12 of each other count as equal:
+    running sums would else find crossings in a constant price.
     """
     n_assets, n_bars = targets.shape
     for j in range(n_assets):
-        for t in range(min(slow - 1, n_bars)):
-            targets[j, t] = np.nan
-        for t in range(slow - 1, n_bars):
-            gap = (sums[j, t + 1] - sums[j, t + 1 - fast]) * slow - (sums[j, t + 1] - sums[j, t + 1 - slow]) * fast
-            targets[j, t] = above if gap > 0.0 else below
+        fast_sum = slow_sum = 0.0
+        for t in range(n_bars):
+            fast_sum += closes[j, t]
+            slow_sum += closes[j, t]
+            if t >= fast:
+                fast_sum -= closes[j, t - fast]
+            if t >= slow:
+                slow_sum -= closes[j, t - slow]
+            if t < slow - 1:
+                targets[j, t] = np.nan
+            else:
+                targets[j, t] = above if fast_sum * slow > slow_sum * fast * (1.0 + DUST) else below

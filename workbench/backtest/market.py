@@ -44,6 +44,36 @@ class Market:
     closes: FloatArray
 
 
+@dataclass(frozen=True)
+class Account:
+    """Everything one simulation needs, checked: targets (n_assets, n_bars) beside the market they trade on."""
+
+    market: Market
+    targets: FloatArray
+    costs: Costs
+    on_change: bool
+    cash: float
+
+
+def open_account(
+    positions: Panel,
+    bars: Bars,
+    fee_bps: float,
+    slippage_bps: float,
+    initial_cash: float,
+    max_leverage: float,
+    rebalance: Rebalance,
+) -> Account:
+    """Check the arguments of a simulation once, align positions with bars and lay both out for the kernel."""
+    if not 0 < initial_cash < np.inf:
+        raise ConfigError(f"initial_cash must be above 0, got {initial_cash}")
+    costs = Costs.of_bps(fee_bps, slippage_bps)
+    on_change = check_rebalance(rebalance)
+    targets, window = align_targets(positions, bars, max_leverage)
+    market = market_of(window, list(targets.columns))
+    return Account(market, kernel_layout(targets), costs, on_change, float(initial_cash))
+
+
 def market_of(bars: Bars, symbols: list[str] | None = None) -> Market:
     """Take opens and closes out of bars.
 

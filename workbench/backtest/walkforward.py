@@ -135,11 +135,10 @@ def _run_fold(
 
     if len(train) == 0:
         raise DataError(f"fold {fold.number} has no training row with a known label; raise train_size")
-    values = design.X.to_numpy(dtype=np.float64)
-    standardizer = Standardizer().fit(values[train])
+    standardizer = Standardizer().fit(design.X.iloc[train])
     first = int(row_times.searchsorted(fold.window_start))
     rows = np.arange(first, int(test[-1]) + 1)
-    scaled = np.asarray(standardizer.transform(values[rows]), dtype=np.float64)
+    scaled = standardizer.transform(design.X.iloc[rows]).to_numpy()
     inputs, ends = _inputs(scaled, design.X.index.get_level_values("symbol")[rows], getattr(model, "lookback", 1))
     ends = ends + first
     fit_on, predict_on = np.isin(ends, train), np.isin(ends, test)
