@@ -5,30 +5,41 @@ from __future__ import annotations
 from workbench.tracking.gates import Gate, GatePolicy, Verdict, check_gates
 from workbench.tracking.ledger import Trial, TrialsLedger
 from workbench.tracking.mlflow_runs import attach_artifacts, list_runs, log_record, relog
+from workbench.tracking.promotion import Promotion, judge, promote, rollback
+from workbench.tracking.promotion_ledger import list_promotions
 from workbench.tracking.record import RunRecord
 from workbench.tracking.records import latest_record, list_records, load_record, read_record, write_record
+from workbench.tracking.registry import champion_folder, list_models, register_model
 from workbench.tracking.store import mlflow_environment, prepare_store
 from workbench.tracking.tracker import Tracker, start_run
 
 __all__ = [
     "Gate",
     "GatePolicy",
+    "Promotion",
     "RunRecord",
     "Tracker",
     "Trial",
     "TrialsLedger",
     "Verdict",
     "attach_artifacts",
+    "champion_folder",
     "check_gates",
+    "judge",
     "latest_record",
+    "list_models",
+    "list_promotions",
     "list_records",
     "list_runs",
     "load_record",
     "log_record",
     "mlflow_environment",
     "prepare_store",
+    "promote",
     "read_record",
+    "register_model",
     "relog",
+    "rollback",
     "start_run",
     "write_record",
 ]

@@ -81,7 +81,7 @@ def attach_artifacts(
     settings = settings or load_settings()
     client = open_store(settings)
     with tracking_errors(settings):
-        mlflow_id = _find_run(client, run_id)
+        mlflow_id = find_run(client, run_id)
         if mlflow_id is None:
             raise TrackingError(f"run {run_id} is not in MLflow; log its record first with workbench.tracking.relog")
         for path in map(Path, paths):
@@ -131,7 +131,7 @@ def _row(run: Any, experiment: str) -> dict[str, Any]:
 
 
 def _mlflow_run(client: Any, record: RunRecord, settings: Settings) -> str:
-    found = _find_run(client, record.run_id)
+    found = find_run(client, record.run_id)
     if found is not None:
         return found
     experiment = experiment_id(client, settings, str(record.parameters.get("experiment") or record.notebook))
@@ -139,7 +139,7 @@ def _mlflow_run(client: Any, record: RunRecord, settings: Settings) -> str:
     return client.create_run(experiment, start, {RUN_TAG: record.run_id}, record.name).info.run_id
 
 
-def _find_run(client: Any, run_id: str) -> str | None:
+def find_run(client: Any, run_id: str) -> str | None:
     """Return MLflow's id of a record's run: the same, or that of the run which bears it as a tag."""
     from mlflow.exceptions import MlflowException
 
