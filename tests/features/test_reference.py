@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from pathlib import Path
 
@@ -13,7 +14,6 @@ from hypothesis import strategies as st
 
 from workbench.features import compute
 from workbench.features.rolling import rolling_moments, rolling_std, rolling_sum
-import itertools
 
 FIELDS = ("open", "high", "low", "close", "volume")
 

@@ -15,7 +15,7 @@ from workbench.features.registry import REGISTRY, Registry
 from workbench.features.specs import BoundFeature, FeatureLike, resolve, warmup
 from workbench.typing import Bars, BoolArray, FloatArray, IntArray, Panel
 
-_DENSE = 48  # every cut among the last bars is tried
+_DENSE = 24  # every cut among the last bars is tried
 
 
 class FeatureCheck(NamedTuple):

@@ -54,10 +54,10 @@ def own_bar_numbers(bars: Bars, symbols: pd.Index) -> IntArray:
 
 
 def _one_symbol(function: Callable[..., FloatArray], columns: list[FloatArray]) -> FloatArray:
-    missing = np.isnan(columns[0])
-    for column in columns[1:]:
-        missing |= np.isnan(column)
-    return _skipping(function, columns, missing) if missing.any() else function(*columns)
+    if not any(np.isnan(c.min(initial=np.inf)) for c in columns):  # the least of values with a NaN is NaN
+        return function(*columns)
+    missing = np.logical_or.reduce([np.isnan(c) for c in columns])
+    return _skipping(function, columns, missing)
 
 
 def _skipping(function: Callable[..., FloatArray], columns: list[FloatArray], missing: BoolArray) -> FloatArray:
