@@ -19,14 +19,20 @@ _LEADING = (
 )  # fmt: skip
 _CSS = """
 .wb-screen{display:grid;gap:1rem;font-variant-numeric:tabular-nums;color:var(--chart-ink,#1d252d)}
-.wb-verdict{padding:.9rem 1.2rem;border-left:6px solid var(--wb-mark);border-radius:.4rem;
+.wb-verdict{padding:.8rem 1.2rem;border-left:6px solid var(--wb-mark);border-radius:.4rem;
   background:color-mix(in srgb,var(--wb-mark) 9%,transparent)}
 .wb-verdict b{font-size:1.15rem;color:var(--chart-ink,#1d252d)}
 .wb-verdict p{margin:.25rem 0 0;max-width:none}
-.wb-facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(13rem,1fr));gap:.7rem 1.6rem;margin:0}
+.wb-gates{list-style:none;display:grid;grid-template-columns:repeat(auto-fit,minmax(19rem,1fr));gap:.1rem 1.5rem;
+  margin:.5rem 0 0;padding:0;font-size:.875rem}
+.wb-gates .refused{font-weight:600}
+.wb-two{display:grid;grid-template-columns:minmax(0,7fr) minmax(0,3fr);gap:1.8rem}
+@media (max-width:56rem){.wb-two{grid-template-columns:minmax(0,1fr)}}
+.wb-facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(13rem,1fr));gap:.55rem 1.6rem;margin:0;
+  align-content:start;font-size:.9rem}
 .wb-facts dt{font-size:.78rem;color:var(--chart-soft,#51606d)}
-.wb-facts dd{margin:0;overflow-wrap:anywhere}
-.wb-facts small{color:var(--chart-soft,#51606d)}
+.wb-facts dd{margin:0;overflow-wrap:anywhere;line-height:1.35}
+.wb-facts small{color:var(--chart-soft,#51606d);font-size:.8rem}
 """
 
 
@@ -51,16 +57,11 @@ def overview(record: RunRecord) -> Html:
     record : RunRecord
         A finished run of `backtest` or `train`.
     """
-    from workbench.charts import gates_table, metrics_table
+    from workbench.charts import metrics_table
 
     leading = {k: record.metrics[k] for k in _LEADING if k in record.metrics}
-    parts = [
-        _verdict(record),
-        _facts(record),
-        metrics_table(leading, record.baselines)._repr_html_(),
-        gates_table(record.verdict)._repr_html_(),
-    ]
-    return _screen(parts)
+    table = metrics_table(leading, record.baselines)._repr_html_()
+    return _screen([_verdict(record), f'<div class="wb-two"><div>{table}</div>{_facts(record)}</div>'])
 
 
 def risk_overview(record: RunRecord, parameters: RiskCenterParameters) -> Html:
@@ -91,29 +92,34 @@ def risk_overview(record: RunRecord, parameters: RiskCenterParameters) -> Html:
         }
         for label, function in (("value at risk", risk.value_at_risk), ("expected shortfall", risk.expected_shortfall))
     }
-    return _screen([_notice(color, f"State: {state}", words), _facts(record), risk_table(measures)._repr_html_()])
+    return _screen(
+        [_notice(color, f"State: {state}", f"<p>{words}</p>"), _facts(record), risk_table(measures)._repr_html_()]
+    )
 
 
 def _screen(parts: list[str]) -> Html:
     return Html(f'<style>{_CSS}</style><div class="wb-screen">{"".join(f"<div>{p}</div>" for p in parts)}</div>')
 
 
-def _notice(color: str, title: str, text: str) -> str:
-    words = f"<b>{html.escape(title)}</b><p>{html.escape(text)}</p>"
-    return f'<div class="wb-verdict" style="--wb-mark:{color}">{words}</div>'
+def _notice(color: str, title: str, body: str) -> str:
+    return f'<div class="wb-verdict" style="--wb-mark:{color}"><b>{html.escape(title)}</b>{body}</div>'
 
 
 def _verdict(record: RunRecord) -> str:
     gates = list(record.verdict.get("gates", []))
-    failed = [g for g in gates if not g["passed"]]
+    n_refused = sum(not g["passed"] for g in gates)
+    if not gates:
+        return _notice("#7b8794", "Not judged", "<p>No gate was asked.</p>")
     if record.verdict.get("passed"):
-        color, title, text = "#00897b", "Passed: may be promoted", f"All {len(gates)} gates were passed."
-    elif not gates:
-        color, title, text = "#7b8794", "Not judged", "No gate was asked."
+        color, title = "#00897b", f"Passed all {len(gates)} gates: may be promoted"
     else:
-        color, title = "#d55e00", "Refused: not to be promoted"
-        text = f"{len(failed)} of {len(gates)} gates refused it: " + "; ".join(str(g["text"]) for g in failed) + "."
-    return _notice(color, title, text)
+        color, title = "#d55e00", f"Refused by {n_refused} of {len(gates)} gates: not to be promoted"
+    return _notice(color, title, f'<ul class="wb-gates">{"".join(_gate(g) for g in gates)}</ul>')
+
+
+def _gate(gate: Mapping[str, Any]) -> str:
+    sign, kind = ("✓", "passed") if gate["passed"] else ("✗", "refused")
+    return f'<li class="{kind}">{sign} {html.escape(str(gate["text"]).replace("_", " "))}</li>'
 
 
 def _facts(record: RunRecord) -> str:
@@ -123,7 +129,7 @@ def _facts(record: RunRecord) -> str:
         "Timing": (TIMING, ""),
         "Data": _data(record.dataset),
         "Model": (str(record.parameters.get("model", record.notebook)), f"seed {record.parameters.get('seed', '–')}"),
-        "Run": (record.run_id, f"code {str(record.environment.get('git', '–'))[:12]}"),
+        "Run": (record.run_id[:12], f"code {str(record.environment.get('git', '–'))[:12]}"),
     }
     rows = "".join(
         f"<div><dt>{name}</dt><dd>{html.escape(text)}<br><small>{html.escape(note)}</small></dd></div>"

@@ -191,7 +191,13 @@ def _write(spec: Spec, notebook: NotebookNode, failure: Failure | None) -> dict[
     executed.chmod(0o444)
     banner = Banner(failure.status, failure.error, failure.cell, failure.traceback) if failure else None
     page = render_notebook(
-        notebook, title=spec.title, parameters=spec.parameters, started=spec.started, banner=banner, index=spec.index
+        notebook,
+        title=spec.title,
+        parameters=spec.parameters,
+        name=spec.name,
+        started=spec.started,
+        banner=banner,
+        index=spec.index,
     )
     atomic_write(folder / "report.html", page)
     return {

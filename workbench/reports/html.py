@@ -33,6 +33,7 @@ def render_notebook(
     *,
     title: str,
     parameters: Mapping[str, Any],
+    name: str = "",
     started: str = "",
     banner: Banner | None = None,
     index: str = "",
@@ -47,9 +48,11 @@ def render_notebook(
     notebook : NotebookNode
         Executed notebook; not changed.
     title : str
-        Of the job; the notebook's own heading follows below.
+        Of the job; the notebook's own heading stands above it.
     parameters : mapping
         Shown under the title.
+    name : str
+        Of the job, such as ``sample_index-SPX``.
     started : str
         ISO time of the run.
     banner : Banner, optional
@@ -74,10 +77,31 @@ def render_notebook(
         jquery_url="",
         mermaid_js_url="",
     )
-    page, _ = exporter.from_notebook_node(
-        _shown(notebook, banner is not None), resources=_resources(title, parameters, started, banner, index)
-    )
+    shown, intro = _introduced(_shown(notebook, banner is not None))
+    report = {
+        "title": title,
+        "name": name,
+        "parameters": {k: ", ".join(map(str, v)) if isinstance(v, list) else v for k, v in parameters.items()},
+        "started": started.replace("T", " ").removesuffix("+00:00"),
+        "banner": banner,
+        "index": index,
+        "disclaimer": DISCLAIMER,
+        "css": _css(),
+        **intro,
+    }
+    page, _ = exporter.from_notebook_node(shown, resources={"report": report})
     return page
+
+
+def _introduced(notebook: NotebookNode) -> tuple[NotebookNode, dict[str, str]]:
+    """Take the opening markdown apart: its heading, the question (first paragraph) and the rest, shown on demand."""
+    first = notebook.cells[0] if notebook.cells else None
+    if first is None or first.cell_type != "markdown" or not first.source.startswith("# "):
+        return notebook, {"kind": "", "question": "", "about": ""}
+    heading, _, text = first.source.partition("\n")
+    question, _, about = text.strip().partition("\n\n")
+    notebook.cells = notebook.cells[1:]
+    return notebook, {"kind": heading.removeprefix("# ").strip(), "question": question, "about": about}
 
 
 def _shown(notebook: NotebookNode, stopped: bool) -> NotebookNode:
@@ -111,25 +135,11 @@ def _offline(cell: NotebookNode) -> NotebookNode:
     return cell
 
 
-def _resources(
-    title: str, parameters: Mapping[str, Any], started: str, banner: Banner | None, index: str
-) -> dict[str, Any]:
+def _css() -> str:
     from workbench.charts import theme_css
 
-    flat = {k: ", ".join(map(str, v)) if isinstance(v, list) else v for k, v in parameters.items()}
-    return {
-        "report": {
-            "title": title,
-            "parameters": flat,
-            "started": started.replace("T", " ").removesuffix("+00:00"),
-            "banner": banner,
-            "index": index,
-            "disclaimer": DISCLAIMER,
-            "css": theme_css("auto")
-            + _syntax_css()
-            + (TEMPLATES / "report" / "report.css").read_text(encoding="utf-8"),
-        }
-    }
+    own = (TEMPLATES / "report" / "report.css").read_text(encoding="utf-8")
+    return theme_css("auto") + _syntax_css() + own
 
 
 def _syntax_css() -> str:
