@@ -46,7 +46,15 @@ def test_prediction_latency_of_the_champion(settings: Settings, report: Report) 
     source, now = "planted(strength=0.8, seed=3, n_bars=2000)", datetime(2024, 3, 1, tzinfo=UTC)
     for model in ("logistic", "hist_gradient_boosting", "lstm(epochs=2)"):
         parameters = BacktestParameters(
-            source=source, symbols=["PLANTED"], model=model, horizon=1, train_size=700, test_size=600, rule="sign", register_model=True, experiment=model.split("(")[0]
+            source=source,
+            symbols=["PLANTED"],
+            model=model,
+            horizon=1,
+            train_size=700,
+            test_size=600,
+            rule="sign",
+            register_model=True,
+            experiment=model.split("(")[0],
         )
         record = run_backtest(parameters, settings, now=now)
         if not record.verdict["passed"]:
@@ -60,4 +68,8 @@ def test_prediction_latency_of_the_champion(settings: Settings, report: Report) 
             frame = predictor.predict(bars.iloc[: len(bars) - i])
             times.append(1e3 * (time.perf_counter() - began))
         assert frame[["p_bear", "p_neutral", "p_bull"]].sum(axis=1).iloc[0] == pytest.approx(1)
-        report(f"one prediction, {model}", f"p50 {median(times):.1f} ms, p95 {np.quantile(times, 0.95):.1f} ms", "p95 <= 100 ms")
+        report(
+            f"one prediction, {model}",
+            f"p50 {median(times):.1f} ms, p95 {np.quantile(times, 0.95):.1f} ms",
+            "p95 <= 100 ms",
+        )

@@ -110,10 +110,10 @@ def show_(
     json
         Print one JSON document.
     """
-    from workbench.data import load_dataset
+    from workbench.data import load_dataset, symbol_frame
 
     dataset = load_dataset(source, [symbol], timeframe, start, end, settings=load_settings())
-    frame = dataset.bars.xs(symbol, axis=1, level="symbol").tail(rows)
+    frame = symbol_frame(dataset.bars, symbol).tail(rows)
     if json:
         print_json(
             {

@@ -92,4 +92,4 @@ def rollback(name: str, *, reason: str = "", json: bool = False) -> int:
 def _fields(change: object) -> dict[str, object]:
     from dataclasses import asdict
 
-    return asdict(change)  # type: ignore[call-overload,no-any-return]  # any frozen dataclass of the registry
+    return asdict(change)  # type: ignore[call-overload]  # any frozen dataclass of the registry

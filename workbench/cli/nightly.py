@@ -144,5 +144,6 @@ def _print_headlines(results: list[JobResult], settings: Settings) -> None:
         verdict = "passes every gate" if record.verdict.get("passed") else "refused by the gates"
         print(
             f"{result.name}: Sharpe {metrics['sharpe_ratio']:.2f}, deflated {metrics['deflated_sharpe_ratio']:.2f}, "
-            f"drawdown {metrics['max_drawdown']:.1%}, trial {record.trial['number']} of {record.trial['n_trials']}, {verdict}"
+            f"drawdown {metrics['max_drawdown']:.1%}, "
+            f"trial {record.trial['number']} of {record.trial['n_trials']}, {verdict}"
         )
