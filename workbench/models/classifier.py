@@ -15,6 +15,7 @@ from workbench.typing import FloatArray, IntArray
 
 MIN_ROWS = 10
 _CHUNK = 4096
+_LARGEST = 1e30  # float32, in which nets compute, ends at 3.4e38
 
 
 class DirectionClassifier(ClassifierMixin, BaseEstimator):
@@ -132,12 +133,13 @@ class DirectionClassifier(ClassifierMixin, BaseEstimator):
             ) from None
         self._check_shape(rows)
         for start in range(0, len(rows), _CHUNK):  # in pieces: a window view is far larger than its memory
-            bad = ~np.isfinite(rows[start : start + _CHUNK])
-            if bad.any():
-                where = np.argwhere(bad)[0]
-                value = rows[start : start + _CHUNK][tuple(where)]
+            piece = rows[start : start + _CHUNK]
+            good = np.abs(piece) <= _LARGEST  # False for NaN too
+            if not good.all():
+                where = np.argwhere(~good)[0]
+                value, row = piece[tuple(where)], start + where[0]
                 raise DataError(
-                    f"X is {value} at row {start + where[0]}, column {where[-1]}; drop warm-up rows, or fill the gap"
+                    f"X is {value} at row {row}, column {where[-1]}; drop warm-up rows, fill the gap or scale it"
                 )
         return rows
 

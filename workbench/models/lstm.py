@@ -66,8 +66,8 @@ class LSTMClassifier(DirectionClassifier):
         dropout: float = 0.2,
         norm: str = "layer",
         epochs: int = 12,
-        batch_size: int = 128,
-        learning_rate: float = 1e-3,
+        batch_size: int = 64,
+        learning_rate: float = 3e-3,
         weight_decay: float = 1e-2,
         clip_norm: float = 1.0,
         warmup_epochs: float = 1.0,
@@ -111,9 +111,7 @@ class LSTMClassifier(DirectionClassifier):
 
     def _fit(self, X: FloatArray, y: IntArray) -> None:
         if self.norm == "batch" and self.batch_size == 1:
-            raise ConfigError(
-                "model 'lstm': norm='batch' has no spread over one row; set batch_size of 2 or more, or norm='layer'"
-            )
+            raise ConfigError("model 'lstm': norm='batch' needs batch_size of at least 2, got 1; or set norm='layer'")
         device = resolve_device(self.device)
         names = TrainSettings.__dataclass_fields__
         settings = TrainSettings(**{k: v for k, v in self.get_params(deep=False).items() if k in names})

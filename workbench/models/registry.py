@@ -107,8 +107,8 @@ _LSTM = {
     "dropout": Argument("float", 0.2, "share of units dropped after each layer while training", low=0, below=1),
     "norm": Argument("str", "layer", "normalisation after each layer", choices=("layer", "batch", "none")),
     "epochs": Argument("int", 12, "most passes over the training rows", low=1, high=1000),
-    "batch_size": Argument("int", 128, "windows per step", low=1, high=65_536),
-    "learning_rate": Argument("float", 1e-3, "AdamW learning rate at its height", above=0, high=1),
+    "batch_size": Argument("int", 64, "windows per step", low=1, high=65_536),
+    "learning_rate": Argument("float", 3e-3, "AdamW learning rate at its height", above=0, high=1),
     "weight_decay": Argument("float", 1e-2, "AdamW decoupled weight decay", low=0, high=1),
     "clip_norm": Argument("float", 1.0, "gradients are scaled down to this norm", above=0, high=1e6),
     "warmup_epochs": Argument("float", 1.0, "epochs over which the rate climbs to its height", low=0, high=1000),
@@ -192,10 +192,6 @@ def build(spec: str, seed: int = 0, **overrides: Any) -> DirectionClassifier:
     parsed = parse_spec(spec)
     chosen = entry(parsed.name)
     arguments = {**_named_arguments(parsed), **overrides}
-    if "seed" in arguments:
-        raise ConfigError(
-            f"model {parsed.name!r}: the seed belongs to the run; set the run's 'seed' instead of {spec!r}"
-        )
     _SEED.check(f"model {parsed.name!r}", "seed", seed)
     check_parameters(parsed.name, arguments)
     if "seed" in chosen.arguments:
@@ -221,6 +217,8 @@ def _named_arguments(spec: Spec) -> dict[str, Any]:
     names = [n for n in entry(spec.name).arguments if n != "seed"]
     if len(spec.args) > len(names):
         raise ConfigError(f"model {spec.name!r} takes {len(names)} arguments, got {len(spec.args)} in {str(spec)!r}")
+    if "seed" in spec.kwargs:
+        raise ConfigError(f"model {spec.name!r}: the seed is the run's; set it there, not in {str(spec)!r}")
     given = dict(zip(names, spec.args, strict=False))
     twice = sorted(set(given) & set(spec.kwargs))
     if twice:
