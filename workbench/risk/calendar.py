@@ -66,7 +66,7 @@ def _long_periods(days: float) -> float:
 
 
 def _trades_at_weekends(index: pd.DatetimeIndex, nanoseconds: np.ndarray, step: float) -> bool:
-    weekend = float(np.mean(index.dayofweek >= 5))
+    weekend = float(np.mean(index.day_of_week >= 5))
     if weekend >= 0.1:
         return True
     spans_weekend = nanoseconds[-1] - nanoseconds[0] >= 7 * _DAY
