@@ -5,7 +5,12 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -111,6 +116,8 @@ def test_a_failed_write_leaves_nothing(settings: Settings, make_record: Make) ->
         write_record(make_record(parameters={"x": object()}), settings)
     with pytest.raises(ArtifactError, match=r"frame name '\.\./evil'"):
         write_record(make_record(frames={"../evil": pd.DataFrame({"a": [1]})}), settings)
+    with pytest.raises(ArtifactError, match="frame 'mixed' of run a1 cannot be kept as Parquet"):
+        write_record(make_record(frames={"mixed": pd.DataFrame({"a": [1, "x", object()]})}), settings)
     assert not settings.records_dir.exists() or not list(settings.records_dir.iterdir())
 
 
@@ -135,3 +142,63 @@ def test_the_beginning_of_an_id_is_enough(settings: Settings, make_record: Make)
         load_record("ab", settings=settings)
     with pytest.raises(ArtifactError, match="there is no run 'zz'"):
         load_record("zz", settings=settings)
+
+
+SMALL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from conftest import _make_record
+from workbench.config import load_settings
+from workbench.errors import WorkbenchError
+from workbench.tracking import write_record
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))
+try:
+    write_record(_make_record("full"), load_settings({"WORKBENCH_HOME": sys.argv[1]}))
+except WorkbenchError as err:
+    print(err)
+"""
+
+
+def test_a_full_disk_is_one_line_and_the_earlier_records_stay(settings: Settings, make_record: Make) -> None:
+    write_record(make_record("before"), settings)
+    command = [sys.executable, "-c", SMALL_DISK, str(settings.home), str(Path(__file__).parent)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("cannot write ")
+    assert done.stdout.count("\n") == 1
+    assert [p.name for p in settings.records_dir.iterdir()] == ["before"]
+    assert latest_record(settings).run_id == "before"
+
+
+WRITER = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from conftest import _make_record
+from workbench.config import load_settings
+from workbench.tracking import write_record
+settings = load_settings({"WORKBENCH_HOME": sys.argv[1]})
+for k in range(100_000):
+    write_record(_make_record(f"r{k}"), settings)
+    print(f"r{k}", flush=True)
+"""
+
+
+@pytest.mark.parametrize("after_s", [0.01, 0.05, 0.1])
+def test_a_kill_while_writing_loses_no_finished_record(settings: Settings, make_record: Make, after_s: float) -> None:
+    command = [sys.executable, "-c", WRITER, str(settings.home), str(Path(__file__).parent)]
+    writer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert writer.stdout is not None
+    done = [writer.stdout.readline().strip()]
+    time.sleep(after_s)
+    writer.send_signal(signal.SIGKILL)
+    done += writer.stdout.read().split()
+    writer.wait()
+    table = list_records(settings)
+    assert table.attrs["warnings"] == []
+    assert set(done) <= set(table["run_id"])
+    for run_id in table["run_id"]:
+        assert read_record(run_id, settings).has("returns")
+    write_record(make_record("next"), settings)
+    assert read_record("next", settings).run_id == "next"

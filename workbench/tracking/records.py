@@ -29,6 +29,7 @@ _COLUMNS = (
     "sharpe_ratio", "deflated_sharpe_ratio", "max_drawdown", "annual_return", "model",
 )  # fmt: skip
 _log = get_logger("tracking")
+_named: set[Path] = set()
 
 
 def write_record(record: RunRecord, settings: Settings) -> Path:
@@ -58,7 +59,13 @@ def write_record(record: RunRecord, settings: Settings) -> Path:
         files = {}
         for name, frame in record.frames.items():
             path = temporary / f"{_checked(name, 'frame')}.parquet"
-            frame.to_parquet(path, engine="pyarrow")
+            try:
+                frame.to_parquet(path, engine="pyarrow")
+            except (TypeError, ValueError) as err:  # Arrow's errors: a column of mixed types
+                reason = " ".join(str(err).split())[:200]
+                raise ArtifactError(
+                    f"frame {name!r} of run {record.run_id} cannot be kept as Parquet: {reason}"
+                ) from err
             files[path.name] = {"sha256": sha256_file(path), "size": path.stat().st_size}
         body = {"format": FORMAT, "record": text, "files": files}
         atomic_write(temporary / "run.json", json.dumps({**body, "sha256": _digest(body)}, indent=1))
@@ -147,7 +154,9 @@ def list_records(settings: Settings) -> pd.DataFrame:
             rows.append(_row(folder))
         except ArtifactError as err:
             warnings.append(str(err))
-            _log.warning("record passed over", folder=str(folder), reason=str(err))
+            if folder not in _named:  # once in a process: pages list the runs again and again
+                _named.add(folder)
+                _log.warning("record passed over", reason=str(err))
     table = pd.DataFrame(rows, columns=[*_COLUMNS, "_written"])
     for column in ("started", "finished"):
         table[column] = pd.to_datetime(table[column], utc=True, format="ISO8601")
