@@ -116,6 +116,18 @@ def test_an_error_of_ours_inside_a_feature_passes_unchanged(bars: pd.DataFrame) 
         compute(bars, made(picky))
 
 
+@pytest.mark.parametrize("several_blocks", [False, True])
+def test_the_result_can_be_written_to_and_the_bars_stay(bars: pd.DataFrame, several_blocks: bool) -> None:
+    """Also where a feature hands its input back as it is."""
+    given = pd.concat([bars[[c]] for c in bars.columns], axis=1) if several_blocks else bars.copy()
+    before = given.copy(deep=True)
+    out = compute(given, [made(lambda b: b["close"]), "rsi(14)"])
+    out.iloc[0, 0] = 5.0
+    out.iloc[:, 1] = 3.0
+    assert out.iloc[0, 0] == 5.0
+    pd.testing.assert_frame_equal(given, before, check_exact=True)
+
+
 def test_whole_numbers_and_booleans_become_float64(bars: pd.DataFrame) -> None:
     def up(bars: pd.DataFrame) -> pd.DataFrame:
         return bars["close"] > bars["open"]

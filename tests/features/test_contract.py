@@ -13,6 +13,7 @@ from workbench.features import (
     check_causality,
     check_warmup,
     compute,
+    feature_versions,
     forward_return,
     list_features,
     resolve,
@@ -150,7 +151,16 @@ def test_list_features_tells_each_one(bars: pd.DataFrame) -> None:
     assert table["code_hash"].str.fullmatch("[0-9a-f]{16}").all()
     assert table["code_hash"].is_unique
     assert table.loc["rsi", "warmup"] == 14
-    assert "window: int = 14" in table.loc["rsi", "parameters"]
+    assert table.loc["rsi", "parameters"] == "window: int = 14 [2, 100000]"
+    assert "Wilder (1978)" in table.loc["rsi", "references"]
+
+
+def test_feature_versions_change_with_the_code(bars: pd.DataFrame) -> None:
+    stored = feature_versions(["rsi", "rsi(7)", "bollinger_upper(20, 2)"])
+    assert stored["rsi"].startswith("rsi(14) v1 ")
+    assert stored["bollinger_upper(20, 2)"].startswith("bollinger_upper(20, 2.0) v1 ")
+    assert stored["rsi"].endswith(REGISTRY.get("rsi").code_hash)
+    assert stored["rsi(7)"].endswith(REGISTRY.get("rsi").code_hash)
 
 
 def test_labels_look_ahead_on_purpose(bars: pd.DataFrame) -> None:

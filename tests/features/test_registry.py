@@ -43,9 +43,10 @@ def test_a_registered_function_still_runs_and_tells_itself(bars: pd.DataFrame) -
         "test",
         "Momentum for the tests.",
     )
-    assert [str(p) for p in made.parameters] == ["window: int = 14 (between 1 and 50)", "scale: float = 1.0"]
+    assert [str(p) for p in made.parameters] == ["window: int = 14 [1, 50]", "scale: float = 1.0"]
     pd.testing.assert_frame_equal(made(bars, window=5), momentum(bars, window=5))
     pd.testing.assert_frame_equal(compute(bars, made)["momentum"], momentum(bars), check_names=False)
+    pd.testing.assert_frame_equal(made(bars, window=np.int64(5), scale=2), 2 * momentum(bars, window=5))
     with pytest.raises(ConfigError, match="window must be between 1 and 50, got 51; lower it to 50 or less"):
         made(bars, window=51)
 
@@ -124,6 +125,7 @@ def bad(text: str) -> Any:
     ("declaration", "source", "message"),
     [
         ({"name": "a b"}, "def f(bars): ...", "name 'a b' must be a plain name"),
+        ({"name": "class"}, "def f(bars): ...", "name 'class' must be a plain name"),
         ({"version": 0}, "def f(bars): ...", "version must be a whole number from 1 on, got 0"),
         ({"version": True}, "def f(bars): ...", "version must be a whole number"),
         ({"inputs": ("clsoe",)}, "def f(bars): ...", "no field 'clsoe'. Did you mean 'close'?"),
@@ -172,6 +174,7 @@ def test_a_declaration_that_cannot_work_is_refused(declaration: dict[str, Any], 
         ("rsi(", "cannot be read"),
         ("", "a spec must be text"),
         (14, "a spec must be text"),
+        (momentum, "'momentum' is a plain function; register it with @feature.'momentum'. first"),
     ],
 )
 def test_a_spec_that_does_not_fit_is_one_clear_line(spec: Any, message: str) -> None:

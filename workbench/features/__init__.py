@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from workbench.features import momentum, returns, trend, volatility, volume  # noqa: F401 - their features register here
 from workbench.features.causality import FeatureCheck, check_all, check_causality, check_warmup
-from workbench.features.compute import compute, list_features
+from workbench.features.compute import compute, feature_versions, list_features
 from workbench.features.design import Design, design_matrix, feature_matrix
 from workbench.features.labels import forward_return, label_classes
 from workbench.features.registry import REGISTRY, Feature, Registry, feature
@@ -31,6 +31,7 @@ __all__ = [
     "design_matrix",
     "feature",
     "feature_matrix",
+    "feature_versions",
     "forward_return",
     "get",
     "label_classes",

@@ -11,7 +11,7 @@ import pandas as pd
 from workbench.config import did_you_mean
 from workbench.errors import DataError, WorkbenchError
 from workbench.features.registry import FIELDS, REGISTRY, Registry
-from workbench.features.specs import BoundFeature, FeatureLike, resolve, resolve_all, warmup
+from workbench.features.specs import BoundFeature, FeatureLike, resolve, resolve_all
 from workbench.typing import Bars, Panel
 
 
@@ -52,8 +52,26 @@ def run_feature(bars: Bars, spec: FeatureLike) -> Panel:
     return _Market(bars).run(resolve(spec))
 
 
+def feature_versions(specs: FeatureLike | Iterable[FeatureLike]) -> dict[str, str]:
+    """Return what each spec stands for in this process, to be kept with a run or a model and compared later.
+
+    Examples
+    --------
+    >>> from workbench.features import feature_versions
+    >>> list(feature_versions(["rsi"]))
+    ['rsi']
+    >>> feature_versions(["rsi"])["rsi"].rsplit(" ", 1)[0]
+    'rsi(14) v1'
+    """
+    bound = resolve_all(specs)
+    return {b.text: f"{b.canonical} v{b.feature.version} {b.feature.code_hash}" for b in bound}
+
+
 def list_features(registry: Registry = REGISTRY) -> pd.DataFrame:
-    """Return one row per registered feature, sorted by family and name; warm-up at the default parameters."""
+    """Return one row per registered feature, sorted by family and name; warm-up at the default parameters.
+
+    The warm-up is missing where none was declared, or where a parameter must be given.
+    """
     rows = [
         {
             "name": f.name,
@@ -61,10 +79,11 @@ def list_features(registry: Registry = REGISTRY) -> pd.DataFrame:
             "family": f.family,
             "inputs": ", ".join(f.inputs),
             "parameters": ", ".join(map(str, f.parameters)),
-            "warmup": None if any(p.required for p in f.parameters) else warmup(f),
+            "warmup": None if any(p.required for p in f.parameters) else resolve(f).declared_warmup,
             "recursive": f.recursive,
             "stationary": f.stationary,
-            "description": f.description,
+            "description": f.description.replace("`", ""),
+            "references": "; ".join(f.references),
             "code_hash": f.code_hash,
         }
         for f in registry
@@ -109,9 +128,7 @@ class _Market:
             for field, symbol in columns:
                 if (field, symbol) not in self._place:
                     self._refuse_missing(bound, field, symbol)
-            cut = self._columns([self._place[c] for c in columns])
-            values = cut.to_numpy(dtype=np.float64)  # one block, so that a write is seen
-            self._cut[fields] = pd.DataFrame(values, index=cut.index, columns=cut.columns, copy=False)
+            self._cut[fields] = _one_block(self._columns([self._place[c] for c in columns]))
         return self._cut[fields]
 
     def _columns(self, places: list[int]) -> pd.DataFrame:
@@ -165,6 +182,14 @@ def _check_layout(bars: Bars) -> None:
     if unknown:
         hint = did_you_mean(str(unknown[0]), FIELDS)
         raise DataError(f"bars have an unknown field {unknown[0]!r} in their first column level.{hint}")
+
+
+def _one_block(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame as float64 in one piece of memory, so that `_untouched` sees a write; itself where it is so."""
+    values = frame.to_numpy(dtype=np.float64)
+    if np.may_share_memory(values, frame.to_numpy(dtype=np.float64)):
+        return frame  # pandas knows that it belongs to the bars, and copies when a result is written to
+    return pd.DataFrame(values, index=frame.index, columns=frame.columns, copy=False)
 
 
 def _untouched(handed: pd.DataFrame, given: pd.DataFrame) -> bool:

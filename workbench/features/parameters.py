@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from workbench.config import did_you_mean
 from workbench.errors import ConfigError
 
@@ -38,6 +40,8 @@ class Parameter:
         ConfigError
             Naming feature, parameter, value and the cure.
         """
+        if isinstance(value, np.generic):
+            value = value.item()
         if self.kind is float and type(value) is int:
             value = float(value)
         if type(value) is not self.kind:
@@ -71,7 +75,8 @@ class Parameter:
 
     def __str__(self) -> str:
         default = "" if self.required else f" = {self.default!r}"
-        limits = "" if self.low is None and self.high is None else f" ({self._range()})"
+        low, high = ("…" if v is None else v for v in (self.low, self.high))
+        limits = "" if self.low is None and self.high is None else f" [{low}, {high}]"
         return f"{self.name}: {self.kind.__name__}{default}{limits}"
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import inspect
+import keyword
 import textwrap
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,7 +26,7 @@ FIELDS = ("open", "high", "low", "close", "volume")
 Rule = Callable[..., bool]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Feature:
     """A registered feature; calling it runs the function with checked parameters.
 
@@ -82,6 +83,9 @@ class Feature:
                 seen = ", ".join(f"{k}={v!r}" for k, v in values.items())
                 raise ConfigError(f"feature {self.name!r} needs {text}, got {seen}; change one of them")
         return values
+
+    def __repr__(self) -> str:
+        return f"<feature {self.name}({', '.join(map(str, self.parameters))}) v{self.version}>"
 
     @property
     def origin(self) -> str:
@@ -197,7 +201,7 @@ def feature(
     ('momentum', 1)
     """
     fields = _checked_inputs(name, inputs)
-    if not isinstance(name, str) or not name.isidentifier():
+    if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
         raise ConfigError(f"feature name {name!r} must be a plain name such as 'rsi', so that specs can hold it")
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise ConfigError(f"feature {name!r}: version must be a whole number from 1 on, got {version!r}")

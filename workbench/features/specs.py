@@ -56,6 +56,9 @@ def resolve(spec: FeatureLike, registry: Registry = REGISTRY) -> BoundFeature:
         return spec
     if isinstance(spec, Feature):
         return BoundFeature(spec, MappingProxyType(spec.bind((), {})), spec.name)
+    if callable(spec):
+        name = getattr(spec, "__name__", "function")
+        raise ConfigError(f"{name!r} is a plain function; register it with @feature({name!r}) first")
     parsed = parse_spec(spec)
     feature = registry.get(parsed.name)
     return BoundFeature(feature, MappingProxyType(feature.bind(parsed.args, parsed.kwargs)), spec)
