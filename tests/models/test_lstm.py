@@ -150,6 +150,24 @@ def test_cuda_learns_what_the_cpu_learns(sample: Sample, tmp_path: Path) -> None
     np.testing.assert_allclose(loaded.predict_proba(sample.X), on_cuda.predict_proba(sample.X), atol=1e-5)
 
 
+def test_broken_weights_give_an_error_and_no_forecast(sample: Sample) -> None:
+    model = build(tiny("lstm"), seed=4).fit(sample.X, sample.y)
+    with torch.no_grad():
+        model.net_.head.bias.fill_(math.nan)
+    with pytest.raises(DataError, match="no finite forecast for row 0; its weights or features are out of range"):
+        model.predict_proba(sample.X)
+
+
+def test_windows_of_another_length_are_refused(sample: Sample) -> None:
+    with pytest.raises(DataError, match="X has windows of 3 bars, but model 'lstm' has lookback=4"):
+        build(tiny("lstm")).fit(sample.X[:, 1:], sample.y)
+
+
+def test_a_model_trained_on_cuda_is_saved_for_any_device(sample: Sample, tmp_path: Path) -> None:
+    model = build(tiny("lstm"), epochs=1).fit(sample.X, sample.y).set_params(device="cuda")
+    assert save_model(model, tmp_path / "m")["parameters"]["device"] == "auto"
+
+
 def test_a_tail_that_leaves_too_little_is_refused(sample: Sample) -> None:
     with pytest.raises(DataError, match=r"40 rows leave 0 to train on with valid_share=0\.2 and purge=50"):
         build(tiny("lstm"), purge=50).fit(sample.X[:40], sample.y[:40])

@@ -148,5 +148,7 @@ def test_bad_probabilities_are_named(proba: list[list[float]], line: str) -> Non
 def test_bad_shapes_are_named() -> None:
     with pytest.raises(DataError, match=r"shape \(n,\), got \(2,\) and \(3,\)"):
         m.mse([1, 2], [1, 2, 3])
+    with pytest.raises(DataError, match=r"labels must have the shape \(3,\), got \(2,\)"):
+        m.accuracy([1, 0, 1], [1, 0])
     with pytest.raises(DataError, match="n_bins must be at least 1"):
         m.reliability_table([1], THIRDS[:1], n_bins=0)

@@ -309,6 +309,48 @@ def test_a_tree_that_leads_outside_itself_is_refused(saved: Callable[[str], Path
         load_model(folder)
 
 
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (lambda e: e._predictors[0].pop(), "a boosting round has 2 trees, not 3"),
+        (lambda e: setattr(e, "_n_features", 9) or setattr(e, "n_features_in_", 9), "do not fit the model's features"),
+        (lambda e: e._predictors[0][0].nodes["is_categorical"].fill(1), "a tree is not one of numeric splits"),
+        (lambda e: delattr(e, "_loss"), "the weights give no forecast"),
+    ],
+)
+def test_trees_that_do_not_fit_are_refused(
+    saved: Callable[[str], Path], change: Callable[[Any], object], line: str
+) -> None:
+    folder = saved("hist_gradient_boosting")
+    model, _ = load_model(folder)
+    change(model.estimator_)
+    rewrite_estimator(folder, model.estimator_)
+    with pytest.raises(ArtifactError, match=line):
+        load_model(folder)
+
+
+def test_a_zip_bomb_is_refused_unread(saved: Callable[[str], Path]) -> None:
+    folder = saved("logistic")
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        with archive.open("bomb.npy", "w", force_zip64=True) as member:
+            for _ in range(1025):
+                member.write(bytes(2**20))
+        archive.writestr("schema.json", "{}")
+    (folder / "estimator.skops").write_bytes(buffer.getvalue())
+    reseal(folder)
+    with pytest.raises(ArtifactError, match="unpacks to more than any model holds"):
+        load_model(folder)
+
+
+def test_a_huge_json_file_is_refused_unread(saved: Callable[[str], Path]) -> None:
+    folder = saved("zero")
+    with (folder / "extra.json").open("wb") as stream:
+        stream.truncate(17 * 2**20)
+    with pytest.raises(ArtifactError, match=r"extra\.json has 17825792 bytes, more than 16777216"):
+        load_model(folder)
+
+
 def test_a_huge_safetensors_header_is_refused(saved: Callable[[str], Path]) -> None:
     folder = saved("lstm")
     path = folder / "weights.safetensors"

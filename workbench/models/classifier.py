@@ -101,7 +101,9 @@ class DirectionClassifier(ClassifierMixin, BaseEstimator):
         proba = np.tile(self.constant_, (len(rows), 1)) if self.constant_ is not None else self._forecast(rows)
         if not np.isfinite(proba).all():
             row = int(np.flatnonzero(~np.isfinite(proba).all(axis=1))[0])
-            raise DataError(f"model {self.name!r} has no finite forecast for row {row}; its features are out of range")
+            raise DataError(
+                f"model {self.name!r} has no finite forecast for row {row}; its weights or features are out of range"
+            )
         return proba / proba.sum(axis=1, keepdims=True)
 
     def predict(self, X: npt.ArrayLike) -> IntArray:
