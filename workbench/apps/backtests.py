@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -46,10 +47,10 @@ class BacktestPage(param.Parameterized):
     def _runs(self, record: RunRecord) -> dict[str, str]:
         table = list_records(self._settings)
         table = table[table["notebook"] == record.notebook]
-        found = {
-            f"{row.finished:%Y-%m-%d %H:%M} · {row.name} · Sharpe {row.sharpe_ratio:.2f} · {str(row.run_id)[:8]}": str(row.run_id)
-            for row in table.itertuples(index=False)
-        }  # fmt: skip
+        found = {}
+        for row in table.to_dict("records"):
+            when, run_id = f"{row['finished']:%Y-%m-%d %H:%M}", str(row["run_id"])
+            found[f"{when} · {row['name']} · Sharpe {row['sharpe_ratio']:.2f} · {run_id[:8]}"] = run_id
         if record.run_id not in found.values():
             found = {f"{record.finished[:16]} · {record.name} · {record.run_id[:8]}": record.run_id, **found}
         return found
@@ -66,7 +67,7 @@ class BacktestPage(param.Parameterized):
     def _head_html(self) -> str:
         return (
             '<div style="display:flex;gap:12px;align-items:center;flex-wrap:wrap;color:var(--wb-soft,#51606d)">'
-            f"{verdict_badge(self.record)}<span>{run_line(self.record)}</span></div>"
+            f"{verdict_badge(self.record)}<span>{html.escape(run_line(self.record))}</span></div>"
         )
 
     def view(self) -> Any:
@@ -100,9 +101,13 @@ class BacktestPage(param.Parameterized):
 
     def _pages(self) -> list[tuple[str, Any]]:
         return [
-            ("Overview", self._overview), ("Folds", self._folds), ("Periods", self._periods), ("Trades", self._trades),
-            ("Exposure and costs", self._exposure), ("Lineage", self._lineage),
-        ]  # fmt: skip
+            ("Overview", self._overview),
+            ("Folds", self._folds),
+            ("Periods", self._periods),
+            ("Trades", self._trades),
+            ("Exposure and costs", self._exposure),
+            ("Lineage", self._lineage),
+        ]
 
     def _overview(self) -> Sequence[Any]:
         record = self.record
@@ -154,9 +159,11 @@ class BacktestPage(param.Parameterized):
     def _lineage(self) -> Sequence[Any]:
         record = self.record
         facts = [
-            charts.facts_table(record.parameters, caption="Parameters"), charts.facts_table(record.dataset, caption="Data set"),
-            charts.facts_table(record.trial, caption="Trial"), charts.facts_table(record.environment, caption="Environment"),
-        ]  # fmt: skip
+            charts.facts_table(record.parameters, caption="Parameters"),
+            charts.facts_table(record.dataset, caption="Data set"),
+            charts.facts_table(record.trial, caption="Trial"),
+            charts.facts_table(record.environment, caption="Environment"),
+        ]
         left, *right = [parts.card(parts.table(f)) for f in facts]
         return [parts.beside(left, pn.Column(*right, sizing_mode="stretch_width", margin=0), weights=(1, 1))]
 

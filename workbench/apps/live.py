@@ -1,4 +1,4 @@
-"""The live chart: bars from the store, replayed as a stream. A tick sends one row to the browser and moves nothing else."""
+"""The live chart: stored bars replayed as a stream. A tick sends the new rows to the browser and redraws nothing."""
 
 from __future__ import annotations
 
@@ -134,11 +134,17 @@ class LiveChartPage(param.Parameterized):
         if self._callback is not None:
             self._callback.period = self._period_ms()
 
+    def follow(self) -> None:
+        """Show the latest bars again and go along with them."""
+        start, end = charts.latest_window(self.visible_rows(), self._p.window)
+        self._figure.x_range.update(start=start, end=end)
+
     def restart(self) -> None:
         """Go back to the first bar of the replay."""
         self.position = self._first_position()
         self._figure.source.data = charts.source_data(self.visible_rows())
         self._figure.price_line.location = float(self.visible_rows()["close"].iloc[-1])
+        self.follow()
         self._show_numbers()
 
     @param.depends("symbol", "timeframe", watch=True)
@@ -170,22 +176,28 @@ class LiveChartPage(param.Parameterized):
         self._play.on_click(lambda _event: setattr(self, "playing", not self.playing))
         step.on_click(lambda _event: self.step())
         again.on_click(lambda _event: self.restart())
+        latest.on_click(lambda _event: self.follow())
         self._message, self._numbers = parts.markup(), parts.markup()
         self._place = parts.card(margin=(10, 0, 0, 0))
-        self._latest = latest
         self._draw()
         bar = pn.Row(
             pn.widgets.Select.from_param(self.param.symbol, width=150, **css),
             pn.widgets.Select.from_param(self.param.timeframe, width=100, **css),
             pn.widgets.Select.from_param(self.param.speed, width=120, **css),
-            self._play, step, again, latest, self._hint(), sizing_mode="stretch_width", margin=0,
-        )  # fmt: skip
+            self._play,
+            step,
+            again,
+            latest,
+            self._hint(),
+            sizing_mode="stretch_width",
+            margin=0,
+        )
         self._name_keys(self._play, "wb-play")
         self._name_keys(step, "wb-step")
         return pn.Column(bar, self._message, self._numbers, self._place, sizing_mode="stretch_width", margin=0)
 
     def _hint(self) -> Any:
-        text = "Space plays or pauses · . steps · drag moves · wheel zooms · ⇥ Latest follows again"
+        text = "Space plays or pauses, . steps · drag moves, wheel zooms"
         return parts.markup(f'<span style="color:var(--wb-soft,#51606d);font-size:12px">{text}</span>', align="end")
 
     @staticmethod
@@ -193,12 +205,12 @@ class LiveChartPage(param.Parameterized):
         button.tags = [name]
 
     def _draw(self) -> None:
-        title = f"{self.symbol} · {self.timeframe} · replay of {self._p.source} · hollow = rising, filled = falling · closed hours left out"
+        legend = "hollow = rising, filled = falling · closed hours left out"
+        title = f"{self.symbol} · {self.timeframe} · replay of {self._p.source} · {legend}"
         self._figure = charts.candle_figure(
             self.visible_rows(), self._specs, title=title, window=self._p.window, wheel=True
         )
         self._place.objects = [pn.pane.Bokeh(self._figure.layout, sizing_mode="stretch_width", margin=0)]
-        self._latest.js_on_click(args={"range": self._figure.x_range}, code="range.reset()")
         self._show_numbers()
 
     def _show_numbers(self) -> None:
@@ -216,7 +228,7 @@ class LiveChartPage(param.Parameterized):
                     "close of the last known bar",
                 ),
                 Tile("Change, one bar", f"{arrow} {signed_percent(change)}", "close to close"),
-                Tile("High – low", f"{number(last['high'])} – {number(last['low'])}", "of the last bar"),
+                Tile("High", number(last["high"]), f"low {number(last['low'])}, last bar"),
                 Tile("Replay clock", moment(last["time"]), "UTC, open of the last known bar"),
                 Tile("Bars", f"{self.position:,}", f"known · {left:,} still to come"),
                 Tile("State", state, f"data end {moment(self._rows['time'].iloc[-1])} UTC"),

@@ -24,13 +24,21 @@ def run_tiles(record: Any) -> list[Tile]:
         tile("annual_volatility", "Annual volatility"),
         tile("sharpe_ratio", "Sharpe ratio, annual"),
         Tile(
-            "Deflated Sharpe ratio", write_metric("deflated_sharpe_ratio", m.get("deflated_sharpe_ratio", float("nan"))),
-            "probability that skill is above luck", "Corrected for the number of configurations tried",
+            "Deflated Sharpe ratio",
+            write_metric("deflated_sharpe_ratio", m.get("deflated_sharpe_ratio", float("nan"))),
+            "chance it is above luck",
+            "Probability that the true Sharpe ratio is above what the best of all trials shows by luck",
         ),
         tile("max_drawdown", "Largest drawdown"),
-        Tile("Trials on this data", "–" if n_trials is None else f"{n_trials:,}", f"{again}this is number {trial.get('number', '–')}"),
-        Tile("Costs per trade", f"{p.get('fee_bps', 0):g} + {p.get('slippage_bps', 0):g} bp", "fee + slippage, each way"),
-    ]  # fmt: skip
+        Tile(
+            "Trials on this data",
+            "–" if n_trials is None else f"{n_trials:,}",
+            f"{again}number {trial.get('number', '–')}",
+        ),
+        Tile(
+            "Costs per trade", f"{p.get('fee_bps', 0):g} + {p.get('slippage_bps', 0):g} bp", "fee + slippage, each way"
+        ),
+    ]
 
 
 def verdict_badge(record: Any) -> str:
@@ -49,4 +57,5 @@ def run_line(record: Any) -> str:
     """Return one line that says which run this is: name, data set, span, finish."""
     d = record.dataset
     span = f"{str(d.get('first', ''))[:10]} – {str(d.get('last', ''))[:10]}"
-    return f"{record.name} · {d.get('name', '')} · {span} · finished {record.finished[:16].replace('T', ' ')} UTC · run {record.run_id[:8]}"
+    finished = record.finished[:16].replace("T", " ")
+    return f"{record.name} · {d.get('name', '')} · {span} · finished {finished} UTC · run {record.run_id[:8]}"

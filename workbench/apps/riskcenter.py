@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -79,8 +80,9 @@ class RiskCenterPage(param.Parameterized):
             pn.widgets.IntInput.from_param(self.param.window, width=180, step=21, **css),
             pn.widgets.FloatInput.from_param(self.param.warn, width=150, step=0.01, format="0.0%", **css),
             pn.widgets.FloatInput.from_param(self.param.halt, width=150, step=0.01, format="0.0%", **css),
-            sizing_mode="stretch_width", margin=0,
-        )  # fmt: skip
+            sizing_mode="stretch_width",
+            margin=0,
+        )
 
     def _tables(self) -> list[Any]:
         tables = [parts.card(self._tail)]
@@ -118,11 +120,11 @@ class RiskCenterPage(param.Parameterized):
             "WARN": f"{percent(self.halt - float(below.iloc[-1]))} of equity left to HALT",
             "HALT": f"lifts when the drawdown is below {percent(self.halt)}",
         }[state]
-        text = f"{_SIGNS[state]} {_WORDS[state]}"
+        mark = parts.badge(f"{_SIGNS[state]} {_WORDS[state]}", _KINDS[state])
+        told = f"since {moment(later[0])} UTC · drawdown {percent(float(below.iloc[-1]))} · {room}"
         return (
             '<div style="display:flex;gap:14px;align-items:center;flex-wrap:wrap;color:var(--wb-soft,#51606d)">'
-            f"{parts.badge(text, _KINDS[state])}<span>since {moment(later[0])} UTC · drawdown {percent(float(below.iloc[-1]))} · {room}</span>"
-            f"<span>{run_line(self.record)}</span></div>"
+            f"{mark}<span>{told}</span><span>{html.escape(run_line(self.record))}</span></div>"
         )
 
     def _numbers(self, below: pd.Series) -> list[Tile]:

@@ -76,7 +76,7 @@ def refuse_taken(port: int) -> None:
         except OSError as err:
             reason = err.strerror or str(err)
             raise ConfigError(
-                f"port {port} on {HOST} cannot be used ({reason}); stop what listens there or choose another with --port"
+                f"port {port} on {HOST} cannot be used ({reason}); stop what listens there or choose another: --port"
             ) from None
 
 
@@ -91,10 +91,19 @@ def _server(pages: Sequence[Page], folder: Path, port: int) -> Any:
         f"/{page.stem}": Application(FunctionHandler(partial(_visit, page=page, pages=pages))) for page in pages
     }
     return get_server(
-        applications, port=port, address=HOST, show=False, start=False, verbose=False, session_history=0, use_index=False,
-        websocket_origin=[f"{HOST}:{port}", f"localhost:{port}"], extra_patterns=[(r"/", _index_handler(), {"pages": pages, "folder": folder})],
-        check_unused_sessions_milliseconds=5_000, unused_session_lifetime_milliseconds=30_000,
-    )  # fmt: skip
+        applications,
+        port=port,
+        address=HOST,
+        show=False,
+        start=False,
+        verbose=False,
+        session_history=0,
+        use_index=False,
+        websocket_origin=[f"{HOST}:{port}", f"localhost:{port}"],
+        extra_patterns=[(r"/", _index_handler(), {"pages": pages, "folder": folder})],
+        check_unused_sessions_milliseconds=5_000,
+        unused_session_lifetime_milliseconds=30_000,
+    )
 
 
 def _visit(doc: Any, page: Page, pages: Sequence[Page]) -> None:

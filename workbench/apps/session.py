@@ -92,10 +92,7 @@ def error_panel(headline: str, what: str, details: str) -> str:
     """Return the HTML of an error panel: what failed, why, the cure, and details to copy."""
     more = f"<details><summary>Details</summary><pre>{html.escape(details)}</pre></details>" if details else ""
     return (
-        '<section class="wb-error" role="alert" style="background:var(--wb-bad-bg);color:var(--wb-ink);border:1px solid var(--wb-bad);'
-        'border-radius:10px;padding:16px 20px;max-width:980px">'
-        f'<h2 style="margin:0 0 6px;font-size:16px;color:var(--wb-bad)">✗ {html.escape(headline)}</h2>'
-        f'<p style="margin:0 0 8px">{html.escape(what)}</p>{more}'
-        '<p style="margin:0;color:var(--wb-soft)">Mend it and reload this page; '
+        f'<section class="wb-error" role="alert"><h2>✗ {html.escape(headline)}</h2><p>{html.escape(what)}</p>{more}'
+        '<p class="wb-cure">Mend it and reload this page, or '
         '<a href="?">open it without the address\'s parameters</a>.</p></section>'
     )

@@ -15,8 +15,9 @@ from workbench.errors import ConfigError
 _HERE = Path(__file__).parent
 ORDER = ("live_chart", "risk_center", "backtest", "train", "data")
 ICON = (
-    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Crect width='16' height='16' rx='3' "
-    "fill='%2310202b'/%3E%3Cpath d='M4 3v10M8 5v8M12 2v9' stroke='%233cc0ae' stroke-width='2'/%3E%3C/svg%3E"
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
+    "%3Crect width='16' height='16' rx='3' fill='%2310202b'/%3E"
+    "%3Cpath d='M4 3v10M8 5v8M12 2v9' stroke='%233cc0ae' stroke-width='2'/%3E%3C/svg%3E"
 )
 
 

@@ -103,8 +103,9 @@ class DataPage(param.Parameterized):
             pn.widgets.Select.from_param(self.param.source, width=160, **css),
             pn.widgets.Select.from_param(self.param.timeframe, width=110, **css),
             pn.widgets.MultiChoice.from_param(self.param.symbols, width=520, **css),
-            sizing_mode="stretch_width", margin=0,
-        )  # fmt: skip
+            sizing_mode="stretch_width",
+            margin=0,
+        )
         return pn.Column(
             bar, self._message, self._tiles, pn.Spacer(height=8), self._tabs.view, sizing_mode="stretch_width", margin=0
         )

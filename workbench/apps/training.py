@@ -18,10 +18,14 @@ if TYPE_CHECKING:
     from workbench.tracking import RunRecord
 
 _TILES = (
-    ("accuracy", "Accuracy, out of sample"), ("directional_accuracy", "Direction right"), ("log_loss", "Log loss, nats"),
-    ("brier", "Brier score"), ("ece", "Calibration error"), ("sharpe_ratio", "Sharpe ratio, annual"),
+    ("accuracy", "Accuracy, out of sample"),
+    ("directional_accuracy", "Direction right"),
+    ("log_loss", "Log loss, nats"),
+    ("brier", "Brier score"),
+    ("ece", "Calibration error"),
+    ("sharpe_ratio", "Sharpe ratio, annual"),
     ("deflated_sharpe_ratio", "Deflated Sharpe ratio"),
-)  # fmt: skip
+)
 
 
 class TrainingPage(BacktestPage):

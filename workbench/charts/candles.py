@@ -46,8 +46,8 @@ class CandleFigure:
         All panes, x axes linked.
     source : bokeh.models.ColumnDataSource
         One row per bar; stream to it and the picture follows.
-    x_range : bokeh.models.DataRange1d
-        Follows the latest bar until the user moves it.
+    x_range : bokeh.models.Range1d
+        Moves on with each streamed bar while its right end shows the latest; once the user looks elsewhere it stays.
     price_line : bokeh.models.Span
         The last price.
     columns : dict[str, str]
@@ -74,7 +74,8 @@ def candle_rows(bars: pd.DataFrame, symbol: str, indicators: pd.DataFrame | None
     Returns
     -------
     DataFrame
-        i (bar number), time (naive UTC), open, high, low, close, volume, top, bottom, color, fill, and v0, v1, ….
+        i (bar number), time (naive UTC), open, high, low, close, volume, top, bottom, middle and body (the
+        candle), half_volume, color, fill, and v0, v1, ….
     """
     if symbol not in bars.columns.get_level_values("symbol"):
         known = ", ".join(map(str, bars.columns.get_level_values("symbol").unique()))
@@ -88,6 +89,10 @@ def candle_rows(bars: pd.DataFrame, symbol: str, indicators: pd.DataFrame | None
         rows[name] = one[name].to_numpy()
     rows["top"] = rows[["open", "close"]].max(axis=1)
     rows["bottom"] = rows[["open", "close"]].min(axis=1)
+    rows["middle"] = (rows["top"] + rows["bottom"]) / 2
+    # A bar that closed where it opened is a thin line.
+    rows["body"] = np.maximum(rows["top"] - rows["bottom"], 1e-4 * rows["close"])
+    rows["half_volume"] = rows["volume"] / 2
     rows["color"] = np.where(rising, UP, DOWN)
     rows["fill"] = np.where(rising, 0.0, 1.0)
     if indicators is not None:
@@ -111,10 +116,12 @@ def candle_figure(
         Let the mouse wheel zoom at once (a page), or only after it is chosen in the toolbar (a report).
     """
     from bokeh.layouts import gridplot
-    from bokeh.models import ColumnDataSource, DataRange1d, Span
+    from bokeh.models import ColumnDataSource, Range1d, Span
 
     source = ColumnDataSource(source_data(rows))
-    x_range = DataRange1d(follow="end", follow_interval=window, range_padding=1.5, range_padding_units="absolute")
+    start, end = latest_window(rows, window)
+    x_range = Range1d(start=start, end=end)
+    source.js_on_change("streaming", _follow(source, x_range, int(rows["i"].iloc[-1])))
     columns = {spec: f"v{k}" for k, spec in enumerate(specs)}
     guide = Span(dimension="height", line_color=NEUTRAL, line_dash="dotted", line_width=1)
     over = [s for s in specs if s.split("(")[0] in ON_PRICE]
@@ -128,7 +135,6 @@ def candle_figure(
         if spec not in over:
             figures.append(_indicator(source, x_range, guide, wheel, spec, columns[spec]))
     _bottom_axis(figures, source, intraday(rows))
-    x_range.renderers = [r for r in price.renderers if r.name == "bodies"]
     layout = gridplot(
         [[f] for f in figures],
         sizing_mode="stretch_width",
@@ -136,6 +142,25 @@ def candle_figure(
         toolbar_options={"logo": None, "autohide": False},
     )
     return CandleFigure(layout, source, x_range, price_line, columns)
+
+
+def latest_window(rows: pd.DataFrame, window: int) -> tuple[float, float]:
+    """Return the x range that shows the last ``window`` bars."""
+    last = float(rows["i"].iloc[-1])
+    return last - window + 0.5, last + 1.5
+
+
+def _follow(source: Any, x_range: Any, last: int) -> Any:
+    from bokeh.models import CustomJS
+
+    code = """
+        const last = source.data.i[source.data.i.length - 1];
+        const before = x_range.shown_last ?? first_last;
+        x_range.shown_last = last;
+        if (x_range.end >= before && last > before)
+            x_range.setv({start: x_range.start + last - before, end: x_range.end + last - before}, {sync: false});
+    """
+    return CustomJS(args={"source": source, "x_range": x_range, "first_last": last}, code=code)
 
 
 def candles_chart(
@@ -231,11 +256,12 @@ def _candles(pane: Any, source: Any, rows: pd.DataFrame) -> Any:
 
     pane.segment("i", "top", "i", "high", source=source, color="color", line_width=1.2)
     pane.segment("i", "low", "i", "bottom", source=source, color="color", line_width=1.2)
-    bodies = pane.vbar(
+    # Not vbar: it draws every bar left of the view as a line on the frame's edge.
+    bodies = pane.rect(
         "i",
+        "middle",
         0.7,
-        "top",
-        "bottom",
+        "body",
         source=source,
         line_color="color",
         fill_color="color",
@@ -295,8 +321,16 @@ def _volume(source: Any, x_range: Any, guide: Any, wheel: bool) -> Any:
     from bokeh.models import NumeralTickFormatter
 
     pane = _pane(x_range, VOLUME_HEIGHT, "", guide, wheel)
-    pane.vbar(
-        "i", 0.7, "volume", 0, source=source, line_color="color", fill_color="color", fill_alpha="fill", alpha=0.6
+    pane.rect(
+        "i",
+        "half_volume",
+        0.7,
+        "volume",
+        source=source,
+        line_color="color",
+        fill_color="color",
+        fill_alpha="fill",
+        alpha=0.6,
     )
     pane.y_range.start = 0
     pane.yaxis.formatter = NumeralTickFormatter(format="0 a")

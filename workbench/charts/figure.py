@@ -16,6 +16,12 @@ PERCENT = "0.0%"
 PLAIN = "0,0.00"
 
 
+_LEGEND_CSS = """
+:host { --background-color: transparent !important; background: transparent !important; }
+.bk-label { color: var(--chart-ink, #1d252d) !important; }
+"""  # the legend writes its colours into the page once, so CSS has to win over them
+
+
 def holoviews() -> Any:
     """Import HoloViews with its Bokeh backend and return it."""
     import holoviews as hv
@@ -42,6 +48,7 @@ def dress(figure: Any) -> None:
     figure.toolbar.logo = None
     figure.toolbar.autohide = True
     figure.outline_line_color = None
+    figure.output_backend = "canvas"
     figure.background_fill_color = figure.border_fill_color = "#ffffff"
     figure.min_border_right = 16
     if figure.title is not None:
@@ -57,6 +64,7 @@ def dress(figure: Any) -> None:
     for grid in figure.grid:
         grid.grid_line_color = "#e3e8ec"
     for legend in figure.legend:
+        legend.stylesheets = [_LEGEND_CSS]
         legend.label_text_font = FONT
         legend.label_text_font_size = "12px"
         legend.label_text_color = "#1d252d"
@@ -90,12 +98,16 @@ def legend_above(figure: Any) -> None:
 
 def time_axis(figure: Any) -> None:
     """Write dates as ``2015``, ``Mar 2015``, ``2015-03-04`` or hours, by the zoom."""
-    from bokeh.models import DatetimeTickFormatter
+    from bokeh.models import DatetimeTickFormatter, MonthsTicker
 
     figure.xaxis.formatter = DatetimeTickFormatter(
         years="%Y", months="%b %Y", days="%d %b %Y", hours="%d %b %H:%M", hourmin="%H:%M", minutes="%H:%M"
     )
     figure.xaxis.axis_label = "time, UTC"
+    for axis in figure.xaxis:  # the one-month-a-year ticker writes a year twice after leap years
+        axis.ticker.tickers = [
+            t for t in axis.ticker.tickers if not (isinstance(t, MonthsTicker) and len(t.months) == 1)
+        ]
 
 
 def number_axis(figure: Any, style: str) -> None:
@@ -127,6 +139,7 @@ def lines(
     number: str = PLAIN,
     log: bool = False,
     height: int = HEIGHT,
+    note: str = "",
     steps: Sequence[Callable[[Any], None]] = (),
 ) -> Any:
     """Draw one line per column over time, with a shared tooltip, a legend and fixed series styles.
@@ -137,6 +150,8 @@ def lines(
         Values in the unit that ``ylabel`` names.
     number : str
         How Bokeh writes values, such as ``0.0%``.
+    note : str
+        Said below the time axis, such as the timing of trades.
     log : bool
         Logarithmic vertical axis; values must be above 0.
 
@@ -171,11 +186,19 @@ def lines(
                 muted_alpha=0.12,
             )
         )
-    hook = finish(time_axis, lambda f: number_axis(f, number), read_off(names, number), *steps, legend_above)
+    label = f"time, UTC · {note}" if note else "time, UTC"
+    hook = finish(
+        time_axis,
+        lambda f: setattr(f.xaxis[0], "axis_label", label),
+        lambda f: number_axis(f, number),
+        read_off(names, number),
+        *steps,
+        legend_above,
+    )
     return hv.Overlay(curves).opts(
         title=title,
         ylabel=ylabel,
-        xlabel="time, UTC",
+        xlabel=label,
         responsive=True,
         height=height,
         logy=log,

@@ -37,7 +37,7 @@ def folds_chart(folds: pd.DataFrame, *, height: int | None = None) -> Any:
         parts.append(boxes.opts(color=color, line_width=0, fill_alpha=alpha))
     ticks = numbers if len(numbers) <= 16 else numbers[:: -(-len(numbers) // 16)]
     n_purged = int(folds["n_purged"].sum()) if "n_purged" in folds else 0
-    note = f"{n_purged:,} training rows purged: their label reached into the test"
+    note = f"{n_purged:,} training rows purged where labels reach into the test"
     return hv.Overlay(parts).opts(
         title=f"Walk-forward: {len(numbers)} folds · {note}",
         xlabel="time, UTC",

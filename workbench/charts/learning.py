@@ -34,7 +34,7 @@ def training_chart(history: pd.DataFrame, *, height: int = 280) -> Any:
     n_folds = history["fold"].nunique() if "fold" in history else 1
     best = _best_epoch(mean)
     over = f", mean of {n_folds} folds" if n_folds > 1 else ""
-    note = f" · best validation loss at epoch {best}" if best is not None else ""
+    note = f" · best at epoch {best}" if best is not None else ""
     return hv.Overlay(curves).opts(
         title=f"Loss per epoch{over}{note}",
         xlabel="epoch",
@@ -66,7 +66,7 @@ def _epoch_hover(figure: Any, names: list[str], best: int | None) -> None:
 
 
 def training_detail_chart(history: pd.DataFrame, name: str, *, height: int = 170) -> Any:
-    """Draw one further quantity of the training per epoch, such as ``learning_rate`` or ``grad_norm``, mean over folds."""
+    """Draw ``learning_rate``, ``grad_norm`` or another quantity of the training per epoch, the mean over folds."""
     need_rows(history, name)
     hv = holoviews()
     words = name.replace("_", " ")
@@ -81,6 +81,7 @@ def training_detail_chart(history: pd.DataFrame, name: str, *, height: int = 170
         show_grid=True,
         active_tools=[],
         default_tools=["pan", "box_zoom", "reset", "save"],
+        ylim=(0, float(mean[name].max()) * 1.1 or 1.0),
         hooks=[finish(lambda f: number_axis(f, "0.[00000]"))],
     )
 

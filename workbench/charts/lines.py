@@ -28,7 +28,8 @@ def equity_chart(returns: pd.DataFrame, *, log: bool = True, height: int = 320) 
     scale = ", log scale" if log else ""
     return lines(
         equity,
-        title=f"Equity: growth of 1.00{scale} · {TIMING}",
+        title=f"Equity: growth of 1.00{scale}",
+        note=TIMING,
         ylabel="equity, start = 1.00",
         number="0.00",
         log=log,
@@ -60,7 +61,7 @@ def drawdown_chart(
     steps = [_limit(-value, f"{word} {value:.0%}", DOWN) for word, value in (("WARN", warn), ("HALT", halt)) if value]
     return lines(
         underwater,
-        title="Drawdown: distance below the highest equity so far",
+        title="Drawdown below the highest equity so far",
         ylabel="drawdown",
         number="0.0%",
         height=height,

@@ -52,7 +52,7 @@ def exposure_table(positions: pd.DataFrame) -> Table:
         Column("side", "side", str, True),
         Column("net", "net", signed_percent),
         Column("gross", "gross", percent),
-        Column("mean", "mean gross, whole run", percent),
+        Column("mean", "mean gross", percent),
     ]
     marks = {(len(frame) - 1, c): "best" for c in ("asset", "net", "gross", "mean")}
     return Table(frame, columns, f"Exposure at {moment(positions.index[-1])} UTC, share of equity", marks)
@@ -131,7 +131,7 @@ def catalogue_table(series: pd.DataFrame) -> Table:
 def facts_table(facts: Mapping[str, Any], *, caption: str = "") -> Table:
     """Return names and values below each other: parameters, data set, environment."""
     rows = [{"name": str(k).replace("_", " "), "value": _fact(v)} for k, v in facts.items()]
-    columns = [Column("name", "name", str, True), Column("value", "value", str, True)]
+    columns = [Column("name", "name", str, True), Column("value", "value", str, True, True)]
     return Table(
         pd.DataFrame(rows, columns=["name", "value"]), columns, caption, {(i, "name"): "soft" for i in range(len(rows))}
     )

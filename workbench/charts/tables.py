@@ -19,8 +19,9 @@ _CSS = f"""
   width:100%;font-variant-numeric:tabular-nums}}
 .wb-table th{{font-weight:600;text-align:right;color:var(--chart-soft,#51606d);padding:5px 10px;white-space:nowrap;
   border-bottom:1px solid var(--chart-line,#b9c3cb)}}
-.wb-table td{{text-align:right;padding:4px 10px;border-bottom:1px solid var(--chart-grid,#e3e8ec)}}
+.wb-table td{{white-space:nowrap;text-align:right;padding:4px 10px;border-bottom:1px solid var(--chart-grid,#e3e8ec)}}
 .wb-table .t{{text-align:left}}
+.wb-table .w{{white-space:normal;min-width:150px;overflow-wrap:anywhere}}
 .wb-table .soft{{color:var(--chart-soft,#51606d)}}
 .wb-table .best{{font-weight:700}}
 .wb-table .pass{{color:var(--chart-good,#00796b);font-weight:600}}
@@ -38,6 +39,7 @@ class Column:
     heading: str
     write: Callable[[Any], str] = str
     text: bool = False
+    wrap: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +77,11 @@ class Table:
         row = self.frame.iloc[i]
         cells = []
         for column in self.columns:
-            kind = " ".join(filter(None, ["t" if column.text else "", self.marks.get((i, column.key), "")]))
+            kind = " ".join(
+                filter(
+                    None, ["t" if column.text else "", "w" if column.wrap else "", self.marks.get((i, column.key), "")]
+                )
+            )
             value = row[column.key]
             missing = value is None or (isinstance(value, float) and math.isnan(value)) or value is pd.NaT
             text = EMPTY if missing else column.write(value)
@@ -221,7 +227,7 @@ def gates_table(verdict: Mapping[str, Any]) -> Table:
         Column("value", "value", lambda v: number(float(v), 3)),
         Column("threshold", "threshold", lambda v: number(float(v), 3)),
         Column("passed", "outcome", str, True),
-        Column("text", "why", str, True),
+        Column("text", "why", str, True, True),
     ]
     return Table(frame, columns, "", marks)
 
@@ -256,4 +262,4 @@ def _column(name: str, values: pd.Series, as_percent: bool, decimals: int) -> Co
         return Column(name, heading, lambda v: number(float(v), decimals))
     if pd.api.types.is_datetime64_any_dtype(values):
         return Column(name, heading, moment)
-    return Column(name, heading, str, True)
+    return Column(name, heading, str, True, name in ("note", "status"))

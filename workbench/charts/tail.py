@@ -38,6 +38,7 @@ def var_chart(returns: pd.Series, *, confidence: float = 0.95, window: int = 250
     broken = frame[frame["exceeded"]]
     thin = screen(frame[["return", "var_line"]])
     share = len(broken) / len(frame)
+    note = f"time, UTC · the line is the historical VaR of the {window} bars before"
     shared = {"responsive": True, "height": height}
     bars = hv.Segments(
         pd.DataFrame({"time": thin.index, "zero": 0.0, "end": thin.index, "return": thin["return"].to_numpy()}),
@@ -53,15 +54,22 @@ def var_chart(returns: pd.Series, *, confidence: float = 0.95, window: int = 250
     marks = marks.opts(color=DOWN, marker="inverted_triangle", size=7)
     expected = (1 - confidence) * len(frame)
     return hv.Overlay([bars, line, marks]).opts(
-        title=f"Value at risk {confidence:.0%}, historical, {window} bars before each: "
-        f"{len(broken)} exceedances ({share:.1%}), {expected:.0f} expected",
+        title=f"VaR {confidence:.0%} of one bar: {len(broken)} exceedances ({share:.1%}), {expected:.0f} expected",
         ylabel="return per bar",
         xlabel="time, UTC",
         show_grid=True,
         legend_position="bottom_left",
         active_tools=[],
         default_tools=["pan", "box_zoom", "wheel_zoom", "reset", "save"],
-        hooks=[finish(time_axis, lambda f: number_axis(f, "0.0%"), _hover, legend_above)],
+        hooks=[
+            finish(
+                time_axis,
+                lambda f: setattr(f.xaxis[0], "axis_label", note),
+                lambda f: number_axis(f, "0.0%"),
+                _hover,
+                legend_above,
+            )
+        ],
         **shared,
     )
 
