@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -44,6 +45,13 @@ def _make_record(run_id: str = "a1", finished: str = "2024-03-01T02:00:00+00:00"
 def make_record() -> Callable[..., RunRecord]:
     """The maker of small finished runs."""
     return _make_record
+
+
+@pytest.fixture
+def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that are killed leave torn coverage files: they are not measured."""
+    for name in [n for n in os.environ if n.startswith("COVERAGE")]:
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture(scope="session")

@@ -102,6 +102,7 @@ def test_eight_writers_lose_and_repeat_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("after_s", [0.0, 0.03, 0.1])
+@pytest.mark.usefixtures("unmeasured")
 def test_a_killed_writer_loses_nothing_acknowledged(tmp_path: Path, after_s: float) -> None:
     path = tmp_path / "trials.db"
     command = [sys.executable, "-c", WRITER, str(path), "k", "100000"]

@@ -65,14 +65,15 @@ def fail_after_a_metric(tracker: Tracker) -> None:
 
 
 def test_a_finished_run_has_all_that_was_logged(store: Settings, tmp_path: Path) -> None:
-    (tmp_path / "chart.html").write_text("<p>chart</p>")
+    (tmp_path / "charts").mkdir()
+    (tmp_path / "charts" / "chart.html").write_text("<p>chart</p>")
     with start_run(store, "momentum", "SPX", now=NOW) as tracker:
         tracker.log_params({"model": "logistic", "seed": 7})
         tracker.log_params({f"p{i}": i for i in range(150)})
         for epoch in range(2500):
             tracker.log_metric("loss", 1 / (epoch + 1), step=epoch)
         tracker.set_tags({"colour": "red"})
-        tracker.log_artifact(tmp_path / "chart.html", "charts")
+        tracker.log_artifacts(tmp_path / "charts", "charts")
     assert tracker.problem == ""
     run = fetch(store, tracker.run_id)
     assert (run.info.status, run.info.run_name) == ("FINISHED", "SPX")
@@ -159,6 +160,8 @@ def test_listing_shows_the_runs_latest_first(store: Settings, make_record: Make,
     assert (store.artifacts_dir / "nightly" / table["run_id"][0] / "artifacts" / "report" / "report.html").is_file()
     with pytest.raises(TrackingError, match="run nobody is not in MLflow"):
         attach_artifacts("nobody", [report], store)
+    with pytest.raises(TrackingError, match=r"artifact .*nothing.html does not exist"):
+        attach_artifacts(table["run_id"][0], [tmp_path / "nothing.html"], store)
 
 
 def test_with_mlflow_down_the_record_is_kept_and_logged_later(store: Settings, make_record: Make) -> None:
@@ -197,6 +200,16 @@ def test_a_locked_store_delays_but_loses_nothing(store: Settings, monkeypatch: p
         tracker.log_metric("loss", 0.4, step=1)
     assert tracker.problem == ""
     assert fetch(store, run_id).data.metrics == {"loss": 0.4}
+
+
+def test_an_experiment_in_the_bin_is_brought_back(store: Settings) -> None:
+    with start_run(store, "nightly", "one") as tracker:
+        first = fetch(store, tracker.run_id).info.experiment_id
+    open_store(store).delete_experiment(first)
+    with start_run(store, "nightly", "two") as tracker:
+        tracker.log_metric("loss", 0.5)
+    assert tracker.problem == ""
+    assert fetch(store, tracker.run_id).info.experiment_id == first
 
 
 def test_the_store_is_in_wal_mode_and_the_file_store_is_refused(
@@ -255,6 +268,7 @@ def test_four_processes_share_a_store_that_is_not_there_yet(settings: Settings) 
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("unmeasured")
 def test_a_killed_run_is_noticed_by_the_next(store: Settings) -> None:
     command = [sys.executable, "-c", RUNNER, str(store.home), "killed", "wait"]
     worker = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -273,6 +287,7 @@ def test_a_killed_run_is_noticed_by_the_next(store: Settings) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("unmeasured")
 def test_a_kill_while_the_store_is_made_leaves_the_next_run_whole(settings: Settings) -> None:
     command = [sys.executable, "-c", RUNNER, str(settings.home), "first"]
     worker = subprocess.Popen(command, stdout=subprocess.DEVNULL)

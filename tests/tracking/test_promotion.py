@@ -319,3 +319,19 @@ def test_a_moved_home_still_finds_its_champion(store: Settings, add_model: Calla
     shutil.copytree(store.experiments_dir, tmp_path / "moved" / "experiments")
     moved = load_settings({"WORKBENCH_HOME": str(tmp_path / "moved")})
     assert champion_folder(moved, "momentum").is_relative_to(tmp_path / "moved")
+
+
+def test_artifacts_kept_elsewhere_are_fetched_and_checked(store: Settings, add_model: Callable[..., int]) -> None:
+    add_model()
+    folder = promote(store, "momentum", now=NOW).folder
+    open_store(store).set_model_version_tag("momentum", "1", "workbench.folder", "")
+    fetched = champion_folder(store, "momentum")
+    assert fetched != folder
+    assert {p.name: p.read_bytes() for p in fetched.iterdir()} == {p.name: p.read_bytes() for p in folder.iterdir()}
+    (fetched / "model.json").write_text("{}")
+    assert (
+        champion_folder(store, "momentum").joinpath("model.json").read_bytes() == (folder / "model.json").read_bytes()
+    )
+    (folder / "model.json").write_text("{}")
+    with pytest.raises(ArtifactError, match=r"altered: model.json"):
+        champion_folder(store, "momentum")

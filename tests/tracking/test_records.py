@@ -186,6 +186,7 @@ for k in range(100_000):
 
 
 @pytest.mark.parametrize("after_s", [0.01, 0.05, 0.1])
+@pytest.mark.usefixtures("unmeasured")
 def test_a_kill_while_writing_loses_no_finished_record(settings: Settings, make_record: Make, after_s: float) -> None:
     command = [sys.executable, "-c", WRITER, str(settings.home), str(Path(__file__).parent)]
     writer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)

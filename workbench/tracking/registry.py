@@ -164,7 +164,7 @@ def verified_folder(settings: Settings, client: Any, version: ModelVersion) -> P
     """
     folder = settings.experiments_dir / version.folder
     if not version.folder or not folder.is_dir():
-        place = settings.experiments_dir / "models" / version.sha256
+        place = settings.experiments_dir / "model_cache" / version.sha256
         place.mkdir(parents=True, exist_ok=True)
         with tracking_errors(settings):
             folder = Path(client.download_artifacts(version.mlflow_run_id, version.artifact, str(place)))
