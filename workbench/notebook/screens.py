@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -128,7 +129,7 @@ def _facts(record: RunRecord) -> str:
         "Costs": _costs(record),
         "Timing": (TIMING, ""),
         "Data": _data(record.dataset),
-        "Model": (str(record.parameters.get("model", record.notebook)), f"seed {record.parameters.get('seed', '–')}"),
+        "Model": _model(record),
         "Run": (record.run_id[:12], f"code {str(record.environment.get('git', '–'))[:12]}"),
     }
     rows = "".join(
@@ -154,10 +155,20 @@ def _trial(trial: Mapping[str, Any]) -> tuple[str, str]:
 def _costs(record: RunRecord) -> tuple[str, str]:
     fee, slippage = record.parameters.get("fee_bps"), record.parameters.get("slippage_bps")
     rates = "" if fee is None else f"{fee:g} bps fee and {slippage:g} bps slippage per traded value"
-    paid = [record.metrics.get(k) for k in ("total_fee", "total_slippage")]
-    if None in paid:
-        return rates or "–", ""
-    return rates or "default fee and slippage", f"paid: {sum(paid):.2%} of the starting equity"  # type: ignore[arg-type]  # None was ruled out
+    rates = rates or "default fee and slippage"
+    paid = float(record.metrics.get("total_fee", math.nan)) + float(record.metrics.get("total_slippage", math.nan))
+    if math.isnan(paid):
+        return rates, ""
+    return (
+        rates,
+        f"paid: {paid:.2%} of the starting equity" if paid < 10 else f"paid: {paid:.3g} times the starting equity",
+    )
+
+
+def _model(record: RunRecord) -> tuple[str, str]:
+    own = record.parameters
+    text = str(own.get("model") or f"lstm, layers of {own.get('hidden', '–')} units")
+    return text, f"seed {own.get('seed', '–')}"
 
 
 def _data(dataset: Mapping[str, Any]) -> tuple[str, str]:

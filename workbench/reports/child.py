@@ -38,7 +38,7 @@ class Spec:
     folder: str
     work: str
     limit_s: float
-    token: str
+    mark: str
     started: str
     index: str = ""
     """Address of the nightly's index page, as seen from the report."""
@@ -58,8 +58,8 @@ def main(path: str) -> int:
     """Execute the job in ``path`` and write ``result.json`` beside it; 0 whenever a result was written."""
     spec = Spec(**json.loads(Path(path).read_text(encoding="utf-8")))
     logging.getLogger("papermill").setLevel(logging.ERROR)
-    threading.Thread(target=_end_with_parent, args=(spec.token,), daemon=True).start()
-    deadline = _Deadline(spec.limit_s, spec.token)
+    threading.Thread(target=_end_with_parent, args=(spec.mark,), daemon=True).start()
+    deadline = _Deadline(spec.limit_s, spec.mark)
     notebook, failure = _execute(spec, deadline)
     deadline.stop()
     result = _write(spec, notebook, failure)
@@ -67,18 +67,18 @@ def main(path: str) -> int:
     return 0
 
 
-def _end_with_parent(token: str) -> None:
+def _end_with_parent(mark: str) -> None:
     sys.stdin.buffer.read()
-    end_tree(None, token)
+    end_tree(None, mark)
     os._exit(3)
 
 
 class _Deadline:
     """Kill everything but this process once the time is over, again and again until stopped."""
 
-    def __init__(self, limit_s: float, token: str) -> None:
+    def __init__(self, limit_s: float, mark: str) -> None:
         self.passed = False
-        self._token = token
+        self._mark = mark
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, args=(limit_s,), daemon=True)
         self._thread.start()
@@ -88,7 +88,7 @@ class _Deadline:
             return
         self.passed = True
         while True:
-            end_tree(None, self._token)
+            end_tree(None, self._mark)
             if self._stopped.wait(0.5):
                 return
 

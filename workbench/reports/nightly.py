@@ -165,7 +165,7 @@ def _attach(board: Board, settings: Settings) -> None:
         try:
             attach_artifacts(result.run_id, [result.notebook_path, result.html_path], settings)
         except WorkbenchError as err:
-            board.end(replace(result, status="failed", error=f"its report could not be attached to MLflow: {err}"))
+            board.end(replace(result, error=f"its report is not attached to the MLflow run: {err}"))
 
 
 def _point_latest(runs: Path, folder: Path) -> None:

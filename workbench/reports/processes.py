@@ -14,7 +14,7 @@ from typing import IO
 
 import psutil
 
-TOKEN_VARIABLE = "WORKBENCH_JOB_TOKEN"  # noqa: S105 - a mark in the environment, not a secret
+MARK_VARIABLE = "WORKBENCH_JOB_MARK"
 MEMORY_LIMIT = 6 * 2**30
 _POLL_S = 0.1
 _TAIL_LINES, _LINE_BYTES = 200, 2000
@@ -41,14 +41,14 @@ def supervise(
     env: Mapping[str, str],
     *,
     cwd: str,
-    token: str,
+    mark: str,
     limit_s: float,
     memory_limit: int = MEMORY_LIMIT,
     cancel: threading.Event | None = None,
 ) -> Outcome:
     """Run a command in its own process group and leave no process of it behind.
 
-    Every process inherits ``token`` in its environment, so those that left the group (a Jupyter kernel does, a daemon
+    Every process inherits ``mark`` in its environment, so those that left the group (a Jupyter kernel does, a daemon
     does) are found and ended too. The child's standard input stays open for as long as this process lives: a child
     that reads end-of-file there knows that it is alone.
 
@@ -64,7 +64,7 @@ def supervise(
     began = time.monotonic()
     process = subprocess.Popen(
         list(command),
-        env={**env, TOKEN_VARIABLE: token},
+        env={**env, MARK_VARIABLE: mark},
         cwd=cwd,
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
@@ -87,7 +87,7 @@ def supervise(
                 break
             time.sleep(_POLL_S)
     finally:
-        end_tree(process.pid, token)
+        end_tree(process.pid, mark)
         process.wait()
         if process.stdin is not None:
             with contextlib.suppress(OSError):
@@ -96,11 +96,11 @@ def supervise(
     return Outcome(process.returncode, time.monotonic() - began, timed_out, cancelled, peak, text, over_memory)
 
 
-def end_tree(pid: int | None, token: str) -> int:
-    """Kill a process, its descendants and every process that carries the token; return how many were killed."""
+def end_tree(pid: int | None, mark: str) -> int:
+    """Kill a process, its descendants and every process that carries the mark; return how many were killed."""
     killed = 0
     for _ in range(5):  # a process may fork between the look and the kill
-        found = {p for p in [*_descendants(pid), *_carriers(token)] if p.pid != os.getpid()}
+        found = {p for p in [*_descendants(pid), *_carriers(mark)] if p.pid != os.getpid()}
         if not found:
             return killed
         for process in found:
@@ -121,10 +121,10 @@ def _descendants(pid: int | None) -> list[psutil.Process]:
         return []
 
 
-def _carriers(token: str) -> Iterator[psutil.Process]:
+def _carriers(mark: str) -> Iterator[psutil.Process]:
     for process in psutil.process_iter():
         try:
-            if process.environ().get(TOKEN_VARIABLE) == token and process.status() != psutil.STATUS_ZOMBIE:
+            if process.environ().get(MARK_VARIABLE) == mark and process.status() != psutil.STATUS_ZOMBIE:
                 yield process
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess, OSError):
             continue  # it ended meanwhile, or belongs to somebody else and so is not ours
@@ -154,4 +154,6 @@ class _Tail:
 
     def close(self) -> str:
         self._thread.join(timeout=2)
+        if not self._thread.is_alive():
+            self._stream.close()
         return b"".join(list(self._lines)).decode(errors="replace")

@@ -31,7 +31,7 @@ _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NU
 class JobResult:
     """What became of one job.
 
-    ``status`` is one of `STATUSES`; ``error`` is one line, empty when ok; ``cell`` names the cell that stopped;
+    ``status`` is one of `STATUSES`; ``error`` is one line, empty when all is well; ``cell`` names the one that stopped;
     ``peak_rss`` is the largest resident memory of one of its processes in bytes; paths are None where nothing was made.
     """
 
@@ -92,14 +92,14 @@ def run_job(
     began = time.monotonic()
     work = Path(tempfile.mkdtemp(prefix="wb-"))  # short: socket paths of kernels lie in it
     try:
-        token = uuid.uuid4().hex
-        spec = _spec(job, source, folder, work, token, now)
+        mark = uuid.uuid4().hex
+        spec = _spec(job, source, folder, work, mark, now)
         atomic_write(work / "spec.json", json.dumps(spec))
         outcome = supervise(
             [sys.executable, "-m", "workbench.reports.child", str(work / "spec.json")],
             job_environment(settings, work, now),
             cwd=str(settings.home),
-            token=token,
+            mark=mark,
             limit_s=job.timeout_s + _GRACE_S,
             cancel=cancel,
         )
@@ -145,7 +145,7 @@ def job_environment(settings: Settings, work: Path, now: datetime) -> dict[str, 
     }
 
 
-def _spec(job: Job, source: Path, folder: Path, work: Path, token: str, now: datetime) -> dict[str, Any]:
+def _spec(job: Job, source: Path, folder: Path, work: Path, mark: str, now: datetime) -> dict[str, Any]:
     return {
         "name": job.name,
         "title": job.title or job.name,
@@ -154,7 +154,7 @@ def _spec(job: Job, source: Path, folder: Path, work: Path, token: str, now: dat
         "folder": str(folder.resolve()),
         "work": str(work),
         "limit_s": float(job.timeout_s),
-        "token": token,
+        "mark": mark,
         "started": now.isoformat(timespec="seconds"),
         "index": "../index.html" if (folder.parent / "results.json").is_file() else "",
     }
