@@ -1,4 +1,4 @@
-"""Bars: the convention and its door, the store, the sources and the quality report."""
+"""Bars: the convention and its door, the store, the sources, import and the quality report."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from workbench.data.barfile import BarFile, read_bar_file
     from workbench.data.bars import BAR_FIELDS, bars_of, check_bars, content_hash, symbol_frame, symbols_of
+    from workbench.data.months import coverage
     from workbench.data.dataset import Dataset, available_symbols, load_bars, load_dataset
+    from workbench.data.importing import ImportReport, import_file, import_files
+    from workbench.data.quality import KINDS, QualityReport, quality_report
     from workbench.data.sample import SAMPLE_SYMBOLS, ingest_sample
     from workbench.data.store import BarStore, open_store
     from workbench.data.synthetic import MARKETS, synthetic_market
@@ -15,19 +19,28 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "BAR_FIELDS": "bars",
+    "BarFile": "barfile",
     "BarStore": "store",
     "Dataset": "dataset",
+    "ImportReport": "importing",
+    "KINDS": "quality",
     "MARKETS": "synthetic",
+    "QualityReport": "quality",
     "SAMPLE_SYMBOLS": "sample",
     "available_symbols": "dataset",
     "bars_of": "bars",
     "check_bars": "bars",
     "content_hash": "bars",
+    "coverage": "months",
+    "import_file": "importing",
+    "import_files": "importing",
     "infer_timeframe": "timeframes",
     "ingest_sample": "sample",
     "load_bars": "dataset",
     "load_dataset": "dataset",
     "open_store": "store",
+    "quality_report": "quality",
+    "read_bar_file": "barfile",
     "symbol_frame": "bars",
     "symbols_of": "bars",
     "synthetic_market": "synthetic",
@@ -36,19 +49,28 @@ _NAMES = {
 
 __all__ = [
     "BAR_FIELDS",
+    "KINDS",
     "MARKETS",
     "SAMPLE_SYMBOLS",
+    "BarFile",
     "BarStore",
     "Dataset",
+    "ImportReport",
+    "QualityReport",
     "available_symbols",
     "bars_of",
     "check_bars",
     "content_hash",
+    "coverage",
+    "import_file",
+    "import_files",
     "infer_timeframe",
     "ingest_sample",
     "load_bars",
     "load_dataset",
     "open_store",
+    "quality_report",
+    "read_bar_file",
     "symbol_frame",
     "symbols_of",
     "synthetic_market",
@@ -58,7 +80,9 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in _NAMES:
-        return getattr(importlib.import_module(f"workbench.data.{_NAMES[name]}"), name)
+        value = getattr(importlib.import_module(f"workbench.data.{_NAMES[name]}"), name)
+        globals()[name] = value
+        return value
     raise AttributeError(f"module 'workbench.data' has no attribute {name!r}")
 
 

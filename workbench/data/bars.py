@@ -20,6 +20,16 @@ from workbench.typing import Bars, BoolArray, FloatArray
 
 BAR_FIELDS = ("open", "high", "low", "close", "volume")
 PRICE_FIELDS = BAR_FIELDS[:4]
+VIOLATIONS = {
+    "missing_value": "a field is empty while others are not",
+    "infinite_value": "infinite value",
+    "price_not_positive": "price not above 0",
+    "negative_volume": "negative volume",
+    "high_below_low": "high below low",
+    "high_below_body": "high below open or close",
+    "low_above_body": "low above open or close",
+}
+"""What a bar can do wrong: machine key and words."""
 
 
 def check_bars(bars: Bars) -> Bars:
@@ -63,16 +73,16 @@ def violations(values: Mapping[str, FloatArray]) -> Iterator[tuple[str, str, Boo
     matrix = np.vstack([values[f] for f in BAR_FIELDS])
     absent = np.isnan(matrix).all(axis=0)
     for field in BAR_FIELDS:
-        yield "missing value", field, np.isnan(values[field]) & ~absent
+        yield "missing_value", field, np.isnan(values[field]) & ~absent
     for field in BAR_FIELDS:
-        yield "infinite value", field, np.isinf(values[field])
+        yield "infinite_value", field, np.isinf(values[field])
     for field in PRICE_FIELDS:
-        yield "price not above 0", field, values[field] <= 0
-    yield "negative volume", "volume", values["volume"] < 0
-    yield "high below low", "high", values["high"] < values["low"]
+        yield "price_not_positive", field, values[field] <= 0
+    yield "negative_volume", "volume", values["volume"] < 0
+    yield "high_below_low", "high", values["high"] < values["low"]
     body = np.vstack([values["open"], values["close"]])
-    yield "high below open or close", "high", values["high"] < body.max(axis=0)
-    yield "low above open or close", "low", values["low"] > body.min(axis=0)
+    yield "high_below_body", "high", values["high"] < body.max(axis=0)
+    yield "low_above_body", "low", values["low"] > body.min(axis=0)
 
 
 def symbols_of(bars: Bars) -> tuple[str, ...]:
@@ -185,5 +195,5 @@ def _check_columns(bars: Bars) -> None:
 
 
 def _violation(time: pd.Timestamp, symbol: str, field: str, value: float, kind: str) -> BarsError:
-    text = f"{symbol} at {time:%Y-%m-%d %H:%M:%S}: {kind}, {field} = {float(value):g}; set the bar aside or mend its source"
+    text = f"{symbol} at {time:%Y-%m-%d %H:%M}: {VIOLATIONS[kind]}, {field} = {float(value):g}; set it aside"
     return BarsError(text, symbol=symbol, time=time, field=field, value=float(value))

@@ -1,4 +1,4 @@
-"""One verb to get bars: from the sample, the store or a synthetic market, with the version and the hash of what came."""
+"""One verb to get bars, from the sample, the store or a synthetic market, with the version and hash of what came."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def _stored(
     if source == "sample":
         if timeframe != SAMPLE_TIMEFRAME:
             raise DataError(
-                f"source 'sample' holds daily bars ('1d'), not {timeframe!r}; import hourly bars or use a synthetic market"
+                f"source 'sample' holds daily bars ('1d'), not {timeframe!r}; import bars or use a synthetic market"
             )
         ingest_sample(store, symbols)
     elif source not in store.sources():

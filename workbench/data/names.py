@@ -15,7 +15,7 @@ def check_symbol(symbol: str) -> str:
     """Return the symbol, or refuse what cannot name one (empty, spaces, ``+``, ``@``, more than 40 characters)."""
     if not isinstance(symbol, str) or not _SYMBOL.fullmatch(symbol):
         raise DataError(
-            f"symbol {symbol!r} is not valid; use letters, digits and . / : ^ = - _, at most 40, such as 'BTC/USDT' or 'SPX'"
+            f"symbol {symbol!r} is not valid; use up to 40 letters, digits and . / : ^ = - _, such as 'BTC/USDT'"
         )
     return symbol
 

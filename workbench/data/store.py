@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, get_args
 
 import pandas as pd
 
 from workbench.config import Settings, did_you_mean
 from workbench.data.bars import bars_of, check_bars, content_hash, symbol_frame, symbols_of
+from workbench.data.kept import keep_findings, read_findings
 from workbench.data.names import check_source, check_symbol, from_folder, to_folder
 from workbench.data.table import SeriesTable, Snapshot
 from workbench.data.timeframes import canonical_timeframe, utc_range
-from workbench.errors import BarsError, DataError
-from workbench.ops import atomic_write, file_lock
+from workbench.data.writing import Mode, plan_write
+from workbench.errors import DataError
+from workbench.ops import file_lock
 from workbench.typing import Bars
 
-Mode = Literal["merge", "append", "replace"]
-SET_ASIDE_COLUMNS = ("kind", "symbol", "time", "field", "value", "note")
+if TYPE_CHECKING:
+    from workbench.data.quality import QualityReport
+
+_LIST_COLUMNS = ("source", "symbol", "timeframe", "bars", "first", "last", "version", "bytes", "updated", "status")
+_LOCK_SECONDS = 60
 
 
 def open_store(settings: Settings) -> BarStore:
@@ -31,8 +35,8 @@ def open_store(settings: Settings) -> BarStore:
 class BarStore:
     """Versioned bars on disk.
 
-    Every write that changes something makes one new version of one series; a read names a version or takes the
-    newest. Readers never wait for writers and see whole versions only; writers of one series take turns.
+    Every write that changes something makes one new version of one series, counted from 1; a read names a version or
+    takes the newest. Readers never wait for writers and see whole versions only; writers of one series take turns.
 
     Parameters
     ----------
@@ -44,7 +48,7 @@ class BarStore:
         self.root = Path(root)
         if "%" in str(self.root.absolute()):
             raise DataError(
-                f"the bar store cannot lie in {self.root}: its path has a '%'; choose another folder (WORKBENCH_DATA)"
+                f"the bar store cannot lie in {self.root}: its path has a '%'; set WORKBENCH_DATA to another folder"
             )
 
     def write(
@@ -54,7 +58,7 @@ class BarStore:
         timeframe: str,
         bars: Bars,
         mode: Mode = "merge",
-        set_aside: pd.DataFrame | None = None,
+        findings: pd.DataFrame | None = None,
     ) -> int:
         """Write bars of one symbol and return the version that holds them.
 
@@ -67,8 +71,8 @@ class BarStore:
         mode : {"merge", "append", "replace"}
             ``merge`` adds bars at new times, anywhere; ``append`` adds bars after the last stored one; both refuse a
             bar whose stored twin differs. ``replace`` makes the series consist of these bars alone.
-        set_aside : DataFrame, optional
-            Findings (kind, symbol, time, field, value, note) of bars that were left out; kept beside the table.
+        findings : DataFrame, optional
+            What an import found (kind, symbol, time, field, value, note, set_aside); kept beside the table.
 
         Raises
         ------
@@ -78,17 +82,17 @@ class BarStore:
         if mode not in get_args(Mode):
             raise DataError(f"unknown write mode {mode!r}.{did_you_mean(str(mode), get_args(Mode))}")
         table = self._table(source, symbol, timeframe)
-        frame = _whole_microseconds(symbol_frame(_only(check_bars(bars), symbol), symbol), symbol)
+        frame = _one_series(bars, symbol)
         with self._writing(table):
             stored = table.snapshot() if table.newest() else None
-            frame, kind = _plan(table, stored, frame, mode)
-            number = stored.version if stored else 0
-            if set_aside is not None and len(set_aside):
-                self._keep_set_aside(table, set_aside, number + (1 if kind else 0))
-            if kind is None:
-                return number
-            note = {"content_hash": content_hash(bars_of({symbol: frame})), "mode": mode, "rows": str(len(frame))}
-            return table.commit(frame, kind, note)
+            rows, kind = plan_write(table, stored, frame, mode)
+            version = (stored.version if stored else 0) + (kind is not None)
+            if findings is not None and len(findings):
+                keep_findings(table.folder, findings, version)
+            if kind is not None:
+                note = {"content_hash": content_hash(bars_of({symbol: rows})), "mode": mode, "rows": str(len(rows))}
+                version = table.commit(rows, kind, note)
+        return version
 
     def read(
         self,
@@ -118,22 +122,28 @@ class BarStore:
         version: int | None = None,
     ) -> tuple[Bars, int]:
         """Return bars as `read` does, and the version that they were read from."""
-        table, snapshot = self._found(source, symbol, timeframe, version)
         first, last = utc_range(start, end)
+        table, snapshot = self._found(source, symbol, timeframe, version)
         frame = table.read(snapshot, first, last)
         if frame.empty:
-            span = (
-                f"{snapshot.parts[0].first:%Y-%m-%d %H:%M} to {snapshot.parts[-1].last:%Y-%m-%d %H:%M}"
-                if snapshot.parts
-                else "nothing"
-            )
-            raise DataError(
-                f"{table.label} has no bar from {start or 'the start'} to {end or 'the end'}; it holds {span}"
-            )
+            asked = f"from {start or 'the start'} to {end or 'the end'}"
+            raise DataError(f"{table.label} has no bar {asked}; it holds {_span(snapshot)}")
         return bars_of({symbol: frame}), snapshot.version
 
+    def quality(self, source: str, symbol: str, timeframe: str, version: int | None = None) -> QualityReport:
+        """Return the quality report of a version: its bars, and what imports set aside on the way to it."""
+        from workbench.data.quality import quality_report
+
+        bars, number = self.read_version(source, symbol, timeframe, version=version)
+        kept = self.import_findings(source, symbol, timeframe, number)
+        return quality_report(bars, canonical_timeframe(timeframe), findings=kept)
+
+    def import_findings(self, source: str, symbol: str, timeframe: str, version: int | None = None) -> pd.DataFrame:
+        """Return what imports found, up to a version: bars set aside, rows out of order."""
+        return read_findings(self._table(source, symbol, timeframe).folder, version)
+
     def versions(self, source: str, symbol: str, timeframe: str) -> pd.DataFrame:
-        """Return the versions of a series, oldest first: version, updated, mode, rows written, content_hash of them."""
+        """Return the versions of a series, oldest first: version, updated, mode, rows_written, content_hash."""
         table, _ = self._found(source, symbol, timeframe, None)
         rows = [
             (
@@ -148,24 +158,13 @@ class BarStore:
         ]
         return pd.DataFrame(rows, columns=["version", "updated", "mode", "rows_written", "content_hash"])
 
-    def list(self, source: str | None = None) -> pd.DataFrame:
-        """Return one row a series: source, symbol, timeframe, bars, first, last, version, bytes, updated, status.
+    def newest_version(self, source: str, symbol: str, timeframe: str) -> int:
+        """Return the newest version of a series, 0 where none is stored."""
+        return self._table(source, symbol, timeframe).newest()
 
-        ``status`` is ``"ok"``, or the one line that says why a damaged series cannot be read.
-        """
-        rows = []
-        for name, timeframe, symbol in self._series():
-            if source is None or name == source:
-                rows.append(
-                    {
-                        "source": name,
-                        "symbol": symbol,
-                        "timeframe": timeframe,
-                        **_row(self._table(name, symbol, timeframe)),
-                    }
-                )
-        columns = ["source", "symbol", "timeframe", "bars", "first", "last", "version", "bytes", "updated", "status"]
-        return pd.DataFrame(rows, columns=columns)
+    def has(self, source: str, symbol: str, timeframe: str) -> bool:
+        """Tell whether a series is stored."""
+        return self.newest_version(source, symbol, timeframe) > 0
 
     def sources(self) -> tuple[str, ...]:
         """Return the sources that hold at least one series, sorted."""
@@ -176,19 +175,17 @@ class BarStore:
         wanted = (source, canonical_timeframe(timeframe))
         return tuple(sorted(symbol for s, t, symbol in self._series() if (s, t) == wanted))
 
-    def has(self, source: str, symbol: str, timeframe: str) -> bool:
-        """Tell whether a series is stored."""
-        return self._table(source, symbol, timeframe).newest() > 0
+    def list(self, source: str | None = None) -> pd.DataFrame:
+        """Return one row a series: source, symbol, timeframe, bars, first, last, version, bytes, updated, status.
 
-    def set_aside(self, source: str, symbol: str, timeframe: str, version: int | None = None) -> pd.DataFrame:
-        """Return the findings of bars that imports left out, up to a version."""
-        records = self._read_set_aside(self._table(source, symbol, timeframe))
-        frame = pd.DataFrame(
-            [r for r in records if version is None or r["version"] <= version], columns=[*SET_ASIDE_COLUMNS, "version"]
-        )
-        frame["time"] = pd.to_datetime(frame["time"], utc=True, format="ISO8601")
-        frame["value"] = frame["value"].astype(float)
-        return frame[list(SET_ASIDE_COLUMNS)]
+        ``status`` is ``"ok"``, or the one line that says why a damaged series cannot be read.
+        """
+        rows = [
+            {"source": s, "symbol": symbol, "timeframe": t, **_row(self._table(s, symbol, t))}
+            for s, t, symbol in self._series()
+            if source is None or s == source
+        ]
+        return pd.DataFrame(rows, columns=list(_LIST_COLUMNS))
 
     def _series(self) -> Iterator[tuple[str, str, str]]:
         for entry in sorted(self.root.glob(f"*/*/*/_delta_log/{1:020d}.json")):
@@ -204,146 +201,66 @@ class BarStore:
         table = self._table(source, symbol, timeframe)
         newest = table.newest()
         if not newest:
-            raise DataError(self._missing(source, symbol, timeframe))
+            raise DataError(self._missing(source, symbol, canonical_timeframe(timeframe)))
         if version is not None and not 0 < version <= newest:
             raise DataError(f"{table.label} has no version {version}; its versions are 1 to {newest}")
         return table, table.snapshot(version)
 
     def _missing(self, source: str, symbol: str, timeframe: str) -> str:
         series = [*self._series()]
-        if source not in {s for s, _, _ in series}:
-            names = {s for s, _, _ in series}
-            hint = (
-                did_you_mean(source, names)
-                if names
-                else " The store is empty; import a file with 'workbench data import'."
-            )
-            return f"the store holds no source {source!r}.{hint}"
+        sources = {s for s, _, _ in series}
+        if source not in sources:
+            empty = " The store is empty; import a file with 'workbench data import'."
+            return f"the store holds no source {source!r}.{did_you_mean(source, sources) if sources else empty}"
         lengths = sorted({t for s, t, name in series if s == source and name == symbol})
         if lengths:
             return f"{symbol} of {source!r} is stored at {', '.join(lengths)}, not at {timeframe}"
-        known = {name for s, t, name in series if s == source and t == canonical_timeframe(timeframe)}
+        known = {name for s, t, name in series if (s, t) == (source, timeframe)}
         hint = did_you_mean(symbol, known) if known else f" It holds no series at {timeframe}."
         return f"source {source!r} holds no symbol {symbol!r} at {timeframe}.{hint}"
 
     @contextmanager
     def _writing(self, table: SeriesTable) -> Iterator[None]:
         try:
-            with file_lock(table.folder / "_lock", f"writing {table.label}", timeout=60):
+            with file_lock(table.folder / "_lock", f"writing {table.label}", timeout=_LOCK_SECONDS):
                 yield
         except OSError as err:
-            raise DataError(
-                f"cannot write {table.label} in {table.folder}: {err.strerror or err}; free space or make the folder writable"
-            ) from err
-
-    def _keep_set_aside(self, table: SeriesTable, findings: pd.DataFrame, version: int) -> None:
-        kept = self._read_set_aside(table)
-        known = {_identity(r) for r in kept}
-        for row in findings[list(SET_ASIDE_COLUMNS)].to_dict("records"):
-            record = {str(k): v for k, v in row.items()}
-            record["time"] = None if pd.isna(record["time"]) else pd.Timestamp(record["time"]).isoformat()
-            record["value"] = None if pd.isna(record["value"]) else repr(float(record["value"]))
-            if _identity(record) not in known:
-                known.add(_identity(record))
-                kept.append({**record, "version": version})
-        atomic_write(_set_aside_path(table), json.dumps(kept, indent=1))
-
-    def _read_set_aside(self, table: SeriesTable) -> list[dict[str, object]]:
-        path = _set_aside_path(table)
-        if not path.is_file():
-            return []
-        try:
-            return list(json.loads(path.read_text(encoding="utf-8")))
-        except (ValueError, OSError) as err:
-            raise DataError(
-                f"the list of set-aside bars {path} is damaged ({err}); move it away and import the file again"
-            ) from err
+            cure = "free space or make the folder writable; the versions stored before are whole"
+            raise DataError(f"cannot write {table.label} in {table.folder}: {err.strerror or err}; {cure}") from err
 
 
-def _set_aside_path(table: SeriesTable) -> Path:
-    return table.folder / "_quality" / "set_aside.json"
-
-
-def _identity(record: dict[str, object]) -> tuple[object, ...]:
-    return tuple(record[c] for c in SET_ASIDE_COLUMNS)
-
-
-def _only(bars: Bars, symbol: str) -> Bars:
+def _one_series(bars: Bars, symbol: str) -> pd.DataFrame:
+    check_bars(bars)
     if symbols_of(bars) != (symbol,):
         raise DataError(f"write takes bars of {symbol!r} alone, got bars of {', '.join(symbols_of(bars))}")
-    return bars
-
-
-def _whole_microseconds(frame: pd.DataFrame, symbol: str) -> pd.DataFrame:
+    frame = symbol_frame(bars, symbol)
     if frame.empty:
         raise DataError(f"bars of {symbol!r} hold no traded bar")
-    nanoseconds = pd.DatetimeIndex(frame.index).as_unit("ns").asi8
-    if (nanoseconds % 1000).any():
+    index = pd.DatetimeIndex(frame.index)
+    if (index.as_unit("ns").asi8 % 1000).any():
         raise DataError(f"bars of {symbol!r} have times finer than a microsecond; floor them to the time frame")
-    frame.index = pd.DatetimeIndex(frame.index, name="time").as_unit("us")
-    return frame
-
-
-def _plan(
-    table: SeriesTable, stored: Snapshot | None, frame: pd.DataFrame, mode: Mode
-) -> tuple[pd.DataFrame, Literal["append", "overwrite"] | None]:
-    """Return the rows to write and how, or ``None`` where nothing changes."""
-    if stored is None or not stored.parts:
-        return frame, "overwrite"
-    if mode == "replace":
-        return frame, None if _holds(table, stored, frame) else "overwrite"
-    last = stored.parts[-1].last
-    old = table.read(stored, frame.index[0]) if frame.index[0] <= last else frame.iloc[:0]
-    shared = frame.index.intersection(old.index)
-    _refuse_contradiction(table, old.loc[shared], frame.loc[shared])
-    new = frame.loc[frame.index.difference(shared)]
-    if new.empty:
-        return frame, None
-    if new.index[0] > last:
-        return new, "append"
-    if mode == "append":
-        raise DataError(
-            f"cannot append to {table.label}: {new.index[0]} lies before its last bar {last}; use mode='merge' to fill holes"
-        )
-    return pd.concat([table.read(stored), new]).sort_index(), "overwrite"
-
-
-def _holds(table: SeriesTable, stored: Snapshot, frame: pd.DataFrame) -> bool:
-    try:
-        return len(frame) == stored.rows and bool(frame.equals(table.read(stored)))
-    except DataError:  # a damaged file: replacing it is what the caller asks for
-        return False
-
-
-def _refuse_contradiction(table: SeriesTable, old: pd.DataFrame, new: pd.DataFrame) -> None:
-    differs = old.to_numpy() != new.to_numpy()
-    if not differs.any():
-        return
-    row, column = (int(i[0]) for i in differs.nonzero())
-    time, field = old.index[row], str(old.columns[column])
-    count = int(differs.any(axis=1).sum())
-    raise BarsError(
-        f"{table.label} already holds {time:%Y-%m-%d %H:%M} with {field} {old.iat[row, column]:g}, not {new.iat[row, column]:g} "
-        f"({count} bar(s) differ); use another source name, or mode='replace'",
-        symbol=table.label.split(" ", 1)[0], time=time, field=field, value=float(new.iat[row, column]),
-    )  # fmt: skip
+    return frame.set_axis(index.as_unit("us"), axis=0)
 
 
 def _row(table: SeriesTable) -> dict[str, object]:
     try:
         snapshot = table.snapshot()
     except DataError as err:
-        return {
-            "bars": 0,
-            "first": pd.NaT,
-            "last": pd.NaT,
-            "version": -1,
-            "bytes": 0,
-            "updated": pd.NaT,
-            "status": str(err),
-        }
-    first, last = (snapshot.parts[0].first, snapshot.parts[-1].last) if snapshot.parts else (pd.NaT, pd.NaT)
+        lost = {"bars": 0, "first": pd.NaT, "last": pd.NaT, "version": table.newest(), "bytes": 0, "updated": pd.NaT}
+        return {**lost, "status": str(err)}
+    first, last = (snapshot.parts[0].first, snapshot.last) if snapshot.parts else (pd.NaT, pd.NaT)
     return {
-        "bars": snapshot.rows, "first": first, "last": last, "version": snapshot.version,
-        "bytes": snapshot.size, "updated": snapshot.updated, "status": "ok",
-    }  # fmt: skip
+        "bars": snapshot.rows,
+        "first": first,
+        "last": last,
+        "version": snapshot.version,
+        "bytes": snapshot.size,
+        "updated": snapshot.updated,
+        "status": "ok",
+    }
+
+
+def _span(snapshot: Snapshot) -> str:
+    if not snapshot.parts:
+        return "nothing"
+    return f"{snapshot.parts[0].first:%Y-%m-%d %H:%M} to {snapshot.last:%Y-%m-%d %H:%M}"

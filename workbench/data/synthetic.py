@@ -60,7 +60,8 @@ def gbm(
 
 def regimes(
     rng: np.random.Generator, n_bars: int, year: float, *,
-    volatility: float = 0.6, drift: float = 0.3, persistence: float = 0.995, jump_rate: float = 12.0, jump_scale: float = 0.04,
+    volatility: float = 0.6, drift: float = 0.3, persistence: float = 0.995,
+    jump_rate: float = 12.0, jump_scale: float = 0.04,
 ) -> tuple[Series, Series]:  # fmt: skip
     r"""Regime-switching stochastic volatility with jumps.
 
@@ -208,21 +209,14 @@ def _arguments(spec: Spec) -> tuple[str, int, int, dict[str, float]]:
         if key in given:
             raise ConfigError(f"{spec}: argument {key!r} is given twice")
         given[key] = value
-    seed, n_bars = (
-        _whole(spec, key, given.pop(key, default), low) for key, default, low in (("seed", 1, 0), ("n_bars", 4000, 2))
-    )
+    seed = _whole(spec, "seed", given.pop("seed", 1), 0, 2**32 - 1)
+    n_bars = _whole(spec, "n_bars", given.pop("n_bars", 4000), 2, _MOST_BARS)
     return spec.name, seed, n_bars, {k: _number(spec, k, v) for k, v in given.items()}
 
 
-def _whole(spec: Spec, key: str, value: Any, low: int) -> int:
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int)
-        or not low <= value <= max(_MOST_BARS, 2**32 * (key == "seed"))
-    ):
-        raise ConfigError(
-            f"{spec}: {key} must be a whole number from {low} to {_MOST_BARS if key == 'n_bars' else 2**32}, got {value!r}"
-        )
+def _whole(spec: Spec, key: str, value: Any, low: int, high: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise ConfigError(f"{spec}: {key} must be a whole number from {low} to {high}, got {value!r}")
     return value
 
 

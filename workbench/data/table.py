@@ -24,6 +24,7 @@ from workbench.ops import atomic_path
 if TYPE_CHECKING:
     import pyarrow as pa
     from deltalake import DeltaTable
+    from pandas.api.typing import NaTType
 
 # Old entries of the log are never cleaned up: every version stays readable.
 _CONFIGURATION: dict[str, str | None] = {"delta.enableExpiredLogCleanup": "false", "delta.checkpointInterval": "50"}
@@ -46,12 +47,17 @@ class Snapshot:
 
     version: int
     parts: tuple[Part, ...]
-    updated: pd.Timestamp
+    updated: pd.Timestamp | NaTType
 
     @property
     def rows(self) -> int:
         """Number of bars."""
         return sum(p.rows for p in self.parts)
+
+    @property
+    def last(self) -> pd.Timestamp:
+        """Time of the last bar."""
+        return max(p.last for p in self.parts)
 
     @property
     def size(self) -> int:
@@ -76,7 +82,7 @@ class SeriesTable:
         with self._told(version):
             table = self._open(version)
             actions = _arrow(table.get_add_actions(flatten=True)).to_pylist()
-            updated = pd.Timestamp(table.history(1)[0].get("timestamp"), unit="ms", tz="UTC")
+            updated = _milliseconds_utc(table.history(1)[0].get("timestamp"))
             number = int(table.version())
         parts = [
             Part(a["path"], a["size_bytes"], a["num_records"], pd.Timestamp(a["min.time"]), pd.Timestamp(a["max.time"]))
@@ -168,6 +174,10 @@ class SeriesTable:
         if verb == "write":
             return "free space or make the folder writable; the versions stored before are whole"
         return "name an earlier version, or restore the folder from a backup"
+
+
+def _milliseconds_utc(stamp: int | None) -> pd.Timestamp | NaTType:
+    return pd.NaT if stamp is None else pd.Timestamp(stamp, unit="ms", tz="UTC")
 
 
 def _schema() -> pa.Schema:

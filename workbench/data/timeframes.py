@@ -58,12 +58,12 @@ def infer_timeframe(times: pd.DatetimeIndex) -> str:
         With fewer than two times, or when no step between one minute and one week makes up half of all steps.
     """
     if len(times) < 2:
-        raise DataError(f"the bar length cannot be told from {len(times)} bar(s); name the time frame, such as '1h'")
+        raise DataError(f"the bar length cannot be told from {len(times)} bar(s); name it, such as '1h'")
     step, share, _ = step_statistics(times)
     usual = pd.Timedelta(minutes=1) <= step <= pd.Timedelta(weeks=1) and step.value % pd.Timedelta(minutes=1).value == 0
     if share < 0.5 or not usual:
         raise DataError(
-            f"the bar length is unclear: the most common step is {step} in {share:.0%} of cases; name the time frame, such as '1h'"
+            f"the bar length is unclear: the most common step is {step} in {share:.0%} of cases; name it, such as '1h'"
         )
     return timeframe_name(step)
 
