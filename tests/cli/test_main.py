@@ -24,6 +24,7 @@ LEAVES = [
     "models promote",
     "models rollback",
     "runs list",
+    "runs relog",
 ]
 
 

@@ -29,3 +29,19 @@ def list_(*, notebook: str | None = None, limit: int = 30, json: bool = False) -
     if notebook:
         table = table[table["notebook"] == notebook]
     show(table.head(limit), as_json=json, empty="no finished runs yet; make some with 'workbench nightly'")
+
+
+@app.command
+def relog(run: str) -> None:
+    """Log a finished run to MLflow again, after a time in which MLflow was down.
+
+    Parameters
+    ----------
+    run
+        Run id, or the beginning of one.
+    """
+    from workbench.tracking import load_record, relog
+
+    settings = load_settings()
+    run_id = load_record(run, settings=settings).run_id
+    print(f"run {run_id} is in MLflow as {relog(run_id, settings)}")

@@ -99,10 +99,12 @@ def app_server(port: int) -> Server:
 def lab_server(settings: Settings, port: int, *, browser: bool = True) -> Server:
     """Describe a JupyterLab that listens on loopback, asks for a token and fetches no news."""
     token = secrets.token_urlsafe(16)
+    inside = settings.notebooks_dir.is_relative_to(settings.home)
+    root = settings.home if inside else settings.notebooks_dir
     command = (
         sys.executable, "-m", "jupyterlab", f"--ServerApp.ip={HOST}", f"--ServerApp.port={port}",
         "--ServerApp.port_retries=0",
-        f"--ServerApp.root_dir={settings.home}", f"--ServerApp.preferred_dir={settings.notebooks_dir}",
+        f"--ServerApp.root_dir={root}", f"--FileContentsManager.preferred_dir={settings.notebooks_dir}",
         f"--IdentityProvider.token={token}", "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "--LabApp.extension_manager=readonly",
         *(("--ServerApp.allow_root=True",) if os.geteuid() == 0 else ()), *(() if browser else ("--no-browser",)),
@@ -139,10 +141,9 @@ def refuse_busy_port(port: int) -> None:
 @contextlib.contextmanager
 def running(servers: list[Server], settings: Settings) -> Iterator[list[subprocess.Popen[bytes]]]:
     """Start servers, each in its own process group, and stop every group on the way out, whatever happens."""
-    environment = {
-        **os.environ, "WORKBENCH_HOME": str(settings.home), "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true",
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-    }  # fmt: skip
+    from workbench.tracking import mlflow_environment
+
+    environment = {**os.environ, **mlflow_environment(), "WORKBENCH_HOME": str(settings.home)}
     processes: list[subprocess.Popen[bytes]] = []
     previous = signal.signal(signal.SIGTERM, _raise_interrupt)
     try:

@@ -19,7 +19,7 @@ from workbench.errors import ConfigError
 TIMEFRAMES = ("1m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "1w")
 REBALANCE = ("on_change", "every_bar")
 DEFAULT_FEATURES = (
-    "ret(1)", "ret(5)", "rsi(14)", "macd_hist(12, 26, 9)", "ema_gap(20)", "ema_gap(100)",
+    "ret(1)", "ret(5)", "rsi(14)", "macd_hist_norm(12, 26, 9)", "ema_gap(20)", "ema_gap(100)",
     "adx(14)", "natr(14)", "realized_vol(20)", "volume_z(20)",
 )  # fmt: skip
 
@@ -133,8 +133,8 @@ class TrainParameters(_Experiment):
     lookback: int = Field(32, ge=2, le=512, description="bars in each input window")
     epochs: int = Field(30, ge=1, le=1000, description="most epochs; early stopping usually ends sooner")
     patience: int = Field(6, ge=1, le=1000, description="epochs without a better validation loss before stopping")
-    batch_size: int = Field(128, ge=1, le=65536, description="windows per step")
-    learning_rate: float = Field(1e-3, gt=0, le=1, description="AdamW learning rate")
+    batch_size: int = Field(64, ge=1, le=65536, description="windows per step")
+    learning_rate: float = Field(3e-3, gt=0, le=1, description="AdamW learning rate")
     device: str = Field("auto", description="auto, cpu or cuda")
 
 

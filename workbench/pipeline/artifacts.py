@@ -26,7 +26,7 @@ def save_final_model(evaluation: Evaluation, settings: Settings, run_id: str) ->
     Path
         Folder with the model, its standardiser, feature specs and label settings, and their checksums.
     """
-    from workbench.features import Standardizer
+    from workbench.features import Standardizer, feature_versions
     from workbench.models import save_model
 
     parameters, design, plan, dataset = evaluation.parameters, evaluation.design, evaluation.plan, evaluation.dataset
@@ -41,6 +41,7 @@ def save_final_model(evaluation: Evaluation, settings: Settings, run_id: str) ->
     times = design.X.index.get_level_values("time")[rows]
     extra = {
         "features": list(design.X.columns),
+        "feature_versions": feature_versions(design.X.columns),
         "standardizer": standardizer.to_spec(),
         "horizon": parameters.horizon,
         "neutral_band": parameters.neutral_band,

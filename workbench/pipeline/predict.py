@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from workbench.config import Settings
-from workbench.errors import DataError
-from workbench.features import Standardizer, feature_matrix
+from workbench.errors import ArtifactError, DataError
+from workbench.features import Standardizer, feature_matrix, feature_versions
 from workbench.typing import Bars, Json
 
 
@@ -68,10 +68,22 @@ def champion(settings: Settings, name: str) -> Predictor:
     Raises
     ------
     ArtifactError
-        When there is no champion, or its files do not match their checksums.
+        When there is no champion, its files do not match their checksums, or a feature's code is not the one it was
+        trained on.
     """
     from workbench.models import load_model
     from workbench.tracking import champion_folder
 
     model, extra = load_model(champion_folder(settings, name))
+    _refuse_changed_features(name, extra["feature_versions"])
     return Predictor(model, Standardizer.from_spec(extra["standardizer"]), extra)
+
+
+def _refuse_changed_features(name: str, trained_on: dict[str, str]) -> None:
+    now = feature_versions(trained_on)
+    for spec, version in trained_on.items():
+        if now[spec] != version:
+            raise ArtifactError(
+                f"{name} was trained on feature {version!r}, the code now holds {now[spec]!r}; "
+                "train and promote it again"
+            )

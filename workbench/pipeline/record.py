@@ -11,7 +11,7 @@ import pandas as pd
 from workbench.backtest import Forecasts
 from workbench.config import BacktestParameters, TrainParameters
 from workbench.data import Dataset
-from workbench.features import Design
+from workbench.features import Design, feature_versions
 from workbench.pipeline.judge import Judgement
 from workbench.pipeline.plan import Plan
 from workbench.pipeline.portfolio import Portfolio
@@ -56,7 +56,7 @@ def make_record(
         baselines=judgement.baselines,
         trial=judgement.trial,
         verdict=judgement.verdict,
-        environment=environment,
+        environment=environment | {"features": feature_versions(evaluation.parameters.features)},
         frames=_frames(evaluation, judgement),
     )
 
