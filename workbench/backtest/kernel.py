@@ -8,9 +8,9 @@ prices are positive or NaN, targets finite or NaN. The rules, in the order in wh
    measured before any cost. A NaN target is no order. With ``on_change`` a target equal to the last one ordered is none
    either, so a position is left to drift; an order that met no price is tried again at the next bar.
 3. Orders run in rising signed value (ties by column): sells first, then buys from small to large. A sell fills at
-   ``open · (1 − slippage)``, a buy at ``open · (1 + slippage)``, both pay ``fee`` times the value at that price. A
-   buy is cut to what the cash pays for, fee included: nothing is borrowed, though the proceeds of a short sale are
-   cash. An order below 1e-12 of equity is left out as rounding, unless it closes a position.
+   ``open · (1 − slippage)``, a buy at ``open · (1 + slippage)``, both pay ``fee`` times the value at that price. A buy
+   is cut to what the cash pays for, fee included: nothing is borrowed, though the proceeds of a short sale are cash. An
+   order below 1e-12 of equity, before or after that cut, is left out as rounding, unless it closes a position.
 4. The close marks equity.
 5. Equity at or below zero, at the open or at the close, is ruin: the loops stop there. Everything is closed at the mark
    without cost, the loss beyond the equity is written off, and equity stays 0.
@@ -101,7 +101,11 @@ def settle_bar(  # noqa: C901, PLR0912, PLR0915 -- one bar is one story; each ca
         filled_at = price * (1.0 - slippage)
         if size > 0.0:
             filled_at = price * (1.0 + slippage)
-            size = min(size, cash / (filled_at * (1.0 + fee)))
+            affordable = cash / (filled_at * (1.0 + fee))
+            if size > affordable:
+                size = affordable
+                if size * filled_at <= DUST * equity:
+                    continue
         paid = abs(size) * filled_at * fee
         cash = max(cash - size * filled_at - paid, 0.0)  # below 0 only by rounding, when a buy took all there was
         state[j, UNITS] += size
