@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from workbench.data.barfile import BarFile, read_bar_file
     from workbench.data.bars import BAR_FIELDS, bars_of, check_bars, content_hash, symbol_frame, symbols_of
-    from workbench.data.months import coverage
     from workbench.data.dataset import Dataset, available_symbols, load_bars, load_dataset
     from workbench.data.importing import ImportReport, import_file, import_files
+    from workbench.data.months import coverage
     from workbench.data.quality import KINDS, QualityReport, quality_report
     from workbench.data.sample import SAMPLE_SYMBOLS, ingest_sample
     from workbench.data.store import BarStore, open_store

@@ -17,6 +17,7 @@ _COINS = (
     "ETH", "FIL", "ICP", "LINK", "LTC", "LUNA", "MATIC", "MKR", "NEAR", "SHIB", "SOL", "SUI", "TRX", "UNI", "VET",
     "XBT", "XLM", "XMR", "XRP", "XTZ", "ZEC",
 )  # fmt: skip
+_NOT_SYMBOLS = ("OHLC", "OHLCV", "BARS", "CANDLES", "CSV", "DATA", "HISTORY", "KLINES", "PRICE", "PRICES", "UTC")
 _WORDS = {"daily": "1d", "day": "1d", "d": "1d", "hourly": "1h", "h": "1h", "weekly": "1w", "minute": "1m"}
 _UNITS = {"min": "m", "m": "m", "h": "h", "hour": "h", "d": "d", "day": "d", "w": "w"}
 
@@ -48,10 +49,10 @@ def base_of(symbol: str) -> str:
 def hints_of(stem: str) -> tuple[str | None, str | None]:
     """Return (symbol, time frame) as far as the stem of a file's name tells them.
 
-    The bar length is the first part such as ``1h``, ``15M`` or ``daily``; the symbol is the part in capitals before
-    it. ``ADA_BTC-5m`` is ADA/BTC and ``XRP_USDT_USDT-1h`` the perpetual XRP/USDT:USDT.
+    The bar length is the first part such as ``1h``, ``15M`` or ``daily``; the symbol is the part in capitals (or a
+    well-known pair in any case) before it. ``ADA_BTC-5m`` is ADA/BTC and ``XRP_USDT_USDT-1h`` the perpetual XRP/USDT:USDT.
     """
-    tokens = re.split(r"([-_ .])", stem)
+    tokens = re.split(r"([-_ .,()]+)", stem)
     words, links = tokens[::2], ["", *tokens[1::2]]
     at = next((i for i, w in enumerate(words) if i > 0 and _length(w)), None)
     timeframe = None if at is None else _length(words[at])
@@ -64,7 +65,7 @@ def hints_of(stem: str) -> tuple[str | None, str | None]:
         return f"{words[last - 2]}/{words[last - 1]}:{words[last]}", timeframe
     if joined and words[last] in _QUOTES and normal_symbol(words[last]) == words[last]:
         return f"{words[last - 1]}/{words[last]}", timeframe
-    return normal_symbol(words[last]), timeframe
+    return normal_symbol(words[last].upper()), timeframe
 
 
 def _length(word: str) -> str | None:
@@ -75,4 +76,6 @@ def _length(word: str) -> str | None:
 
 
 def _is_symbol(word: str) -> bool:
-    return re.fullmatch(r"[A-Z0-9]{2,20}", word) is not None and not word.isdigit()
+    pair = "/" in normal_symbol(word.upper())
+    shape = re.fullmatch(r"[A-Z0-9]{2,20}", word.upper() if pair else word)
+    return shape is not None and not word.isdigit() and word not in _NOT_SYMBOLS

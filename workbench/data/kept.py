@@ -19,10 +19,10 @@ def findings_path(folder: Path) -> Path:
     return folder / "_quality" / "import_findings.json"
 
 
-def keep_findings(folder: Path, findings: pd.DataFrame, version: int) -> None:
-    """Add findings to those kept, as of a version of the table; what is kept already is not added again."""
+def keep_findings(folder: Path, findings: pd.DataFrame, version: int, since: int) -> None:
+    """Add findings to those kept, as of a version of the table; what is kept since a version is not added again."""
     kept = _read(folder)
-    known = {_identity(r) for r in kept}
+    known = {_identity(r) for r in kept if r["version"] >= since}
     for row in findings[list(FINDING_COLUMNS)].to_dict("records"):
         record = {str(k): v for k, v in row.items()}
         record["time"] = None if pd.isna(record["time"]) else pd.Timestamp(record["time"]).isoformat()
@@ -34,9 +34,9 @@ def keep_findings(folder: Path, findings: pd.DataFrame, version: int) -> None:
     atomic_write(findings_path(folder), json.dumps(kept, indent=1))
 
 
-def read_findings(folder: Path, version: int | None = None) -> pd.DataFrame:
-    """Return the findings kept up to a version (``None``: all), oldest first."""
-    rows = [r for r in _read(folder) if version is None or r["version"] <= version]
+def read_findings(folder: Path, since: int, version: int) -> pd.DataFrame:
+    """Return the findings of the versions ``since`` to ``version``, oldest first."""
+    rows = [r for r in _read(folder) if since <= r["version"] <= version]
     frame = pd.DataFrame(rows, columns=list(FINDING_COLUMNS))
     frame["time"] = pd.to_datetime(frame["time"], utc=True, format="ISO8601")
     return frame.astype({"value": float, "set_aside": bool})

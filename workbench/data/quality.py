@@ -93,11 +93,13 @@ def quality_report(
         chosen = calendar or infer_calendar(_clean_times(series), delta)
         mine = _series_findings(series, symbol, delta, chosen)
         found += mine
-        rows[symbol] = _summary_row(series, chosen, mine, findings, symbol)
+        rows[symbol] = _summary_row(series, chosen)
     joined = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=list(FINDING_COLUMNS))
     joined = joined.reindex(columns=list(FINDING_COLUMNS)).astype({"set_aside": bool})
     joined = joined.sort_values(["symbol", "time"], kind="stable", ignore_index=True)
     summary = pd.DataFrame.from_dict(rows, orient="index").rename_axis(index="symbol")
+    summary = summary.join(_counts(joined, summary.index))
+    summary.insert(4, "coverage", summary["bars"] / (summary["bars"] + summary["missing_bars"]).clip(lower=1))
     return QualityReport(joined, summary, timeframe)
 
 
@@ -205,18 +207,20 @@ def _findings(
     })  # fmt: skip
 
 
-def _summary_row(
-    series: pd.DataFrame, calendar: Calendar, found: list[pd.DataFrame], kept: pd.DataFrame | None, symbol: str
-) -> dict[str, object]:
-    counts = {k: sum(int((f["kind"] == k).sum()) for f in found) for k in KINDS}
-    missing = sum(int(f.loc[f["kind"] == "gap", "value"].sum()) for f in found)
-    n_bars = len(series.index.unique())
-    left_out = 0 if kept is None else int(((kept["symbol"] == symbol) & kept["set_aside"]).sum())
-    first, last = (series.index.min(), series.index.max()) if n_bars else (pd.NaT, pd.NaT)
-    return {
-        "bars": n_bars, "first": first, "last": last, "calendar": calendar, "missing_bars": missing,
-        "coverage": n_bars / max(1, n_bars + missing), **counts, "set_aside": left_out,
-    }  # fmt: skip
+def _summary_row(series: pd.DataFrame, calendar: Calendar) -> dict[str, object]:
+    times = series.index
+    first, last = (times.min(), times.max()) if len(times) else (pd.NaT, pd.NaT)
+    return {"bars": times.nunique(), "first": first, "last": last, "calendar": calendar}
+
+
+def _counts(findings: pd.DataFrame, symbols: pd.Index) -> pd.DataFrame:
+    """Return missing_bars, a count for each kind, and set_aside, one row a symbol."""
+    gaps = findings[findings["kind"] == "gap"].groupby("symbol")["value"].sum()
+    table = pd.DataFrame({"missing_bars": gaps.reindex(symbols, fill_value=0.0).astype(int)}, index=symbols)
+    for kind in KINDS:
+        table[kind] = (findings["kind"] == kind).groupby(findings["symbol"]).sum().reindex(symbols, fill_value=0)
+    table["set_aside"] = findings["set_aside"].groupby(findings["symbol"]).sum().reindex(symbols, fill_value=0)
+    return table.astype(int)
 
 
 def _clean_times(series: pd.DataFrame) -> pd.DatetimeIndex:

@@ -81,6 +81,8 @@ def recognise(table: RawTable, base: str | None, date_order: str | None, price_s
     columns = _columns(table, names, base, notes)
     times, how = _times(table, names, columns.time, date_order, notes)
     _refuse_lean(table, how, price_scale)
+    if price_scale not in (None, 1.0):
+        notes.append(f"prices multiplied by {price_scale:g}")
     notes.append(how)
     frame = _fields(table, columns, price_scale or 1.0)
     frame.insert(0, "time", times)

@@ -88,7 +88,8 @@ class BarStore:
             rows, kind = plan_write(table, stored, frame, mode)
             version = (stored.version if stored else 0) + (kind is not None)
             if findings is not None and len(findings):
-                keep_findings(table.folder, findings, version)
+                since = version if kind and mode == "replace" else _last_replacement(table, version)
+                keep_findings(table.folder, findings, version, since)
             if kind is not None:
                 note = {"content_hash": content_hash(bars_of({symbol: rows})), "mode": mode, "rows": str(len(rows))}
                 version = table.commit(rows, kind, note)
@@ -139,8 +140,13 @@ class BarStore:
         return quality_report(bars, canonical_timeframe(timeframe), findings=kept)
 
     def import_findings(self, source: str, symbol: str, timeframe: str, version: int | None = None) -> pd.DataFrame:
-        """Return what imports found, up to a version: bars set aside, rows out of order."""
-        return read_findings(self._table(source, symbol, timeframe).folder, version)
+        """Return what the imports behind a version found: bars set aside, rows out of order.
+
+        A replacement of the series begins anew: findings before it are not those of the bars after it.
+        """
+        table = self._table(source, symbol, timeframe)
+        number = table.newest() if version is None else version
+        return read_findings(table.folder, _last_replacement(table, number), number)
 
     def versions(self, source: str, symbol: str, timeframe: str) -> pd.DataFrame:
         """Return the versions of a series, oldest first: version, updated, mode, rows_written, content_hash."""
@@ -240,6 +246,11 @@ def _one_series(bars: Bars, symbol: str) -> pd.DataFrame:
     if (index.as_unit("ns").asi8 % 1000).any():
         raise DataError(f"bars of {symbol!r} have times finer than a microsecond; floor them to the time frame")
     return frame.set_axis(index.as_unit("us"), axis=0)
+
+
+def _last_replacement(table: SeriesTable, version: int) -> int:
+    entries = table.history() if table.newest() else []
+    return max((e["version"] for e in entries if e.get("mode") == "replace" and e["version"] <= version), default=0)
 
 
 def _row(table: SeriesTable) -> dict[str, object]:
