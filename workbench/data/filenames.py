@@ -50,7 +50,8 @@ def hints_of(stem: str) -> tuple[str | None, str | None]:
     """Return (symbol, time frame) as far as the stem of a file's name tells them.
 
     The bar length is the first part such as ``1h``, ``15M`` or ``daily``; the symbol is the part in capitals (or a
-    well-known pair in any case) before it. ``ADA_BTC-5m`` is ADA/BTC and ``XRP_USDT_USDT-1h`` the perpetual XRP/USDT:USDT.
+    well-known pair in any case) before it. ``ADA_BTC-5m`` is ADA/BTC and ``XRP_USDT_USDT-1h`` the perpetual
+    XRP/USDT:USDT.
     """
     tokens = re.split(r"([-_ .,()]+)", stem)
     words, links = tokens[::2], ["", *tokens[1::2]]
