@@ -9,13 +9,24 @@ from workbench import risk
 from workbench.tracking import RunRecord
 
 MEASURES = (
-    "total_return", "annual_return", "annual_volatility", "sharpe_ratio", "sortino_ratio", "calmar_ratio", "max_drawdown",
-    "max_drawdown_duration", "hit_rate", "value_at_risk", "expected_shortfall",
-)  # fmt: skip
+    "total_return",
+    "annual_return",
+    "annual_volatility",
+    "sharpe_ratio",
+    "sortino_ratio",
+    "calmar_ratio",
+    "max_drawdown",
+    "max_drawdown_duration",
+    "hit_rate",
+    "value_at_risk",
+    "expected_shortfall",
+)
 NAMES = ("strategy", "zero", "persistence", "buy_and_hold")
 
 
-def synthetic_bars(n_bars: int = 1500, symbols: tuple[str, ...] = ("SPX", "NASDAQ"), seed: int = 3, freq: str = "B") -> pd.DataFrame:
+def synthetic_bars(
+    n_bars: int = 1500, symbols: tuple[str, ...] = ("SPX", "NASDAQ"), seed: int = 3, freq: str = "B"
+) -> pd.DataFrame:
     """Bars of a seeded random walk, in the bars convention."""
     rng = np.random.default_rng(seed)
     times = pd.date_range("2012-01-02", periods=n_bars, freq=freq, tz="UTC", name="time")
@@ -34,7 +45,9 @@ def synthetic_bars(n_bars: int = 1500, symbols: tuple[str, ...] = ("SPX", "NASDA
     return frame[order]
 
 
-def synthetic_record(run_id: str = "a1b2c3d4e5f60718293a4b5c6d7e8f90", *, notebook: str = "backtest", seed: int = 5) -> RunRecord:
+def synthetic_record(
+    run_id: str = "a1b2c3d4e5f60718293a4b5c6d7e8f90", *, notebook: str = "backtest", seed: int = 5
+) -> RunRecord:
     """A finished run over 1,250 business days with every frame that pages draw."""
     rng = np.random.default_rng(seed)
     n_bars = 1250
@@ -49,71 +62,153 @@ def synthetic_record(run_id: str = "a1b2c3d4e5f60718293a4b5c6d7e8f90", *, notebo
         },
         index=times,
     )
-    positions = pd.DataFrame(rng.uniform(-0.5, 0.5, (n_bars, 2)), index=times, columns=pd.Index(["SPX", "NASDAQ"], name="symbol"))
+    positions = pd.DataFrame(
+        rng.uniform(-0.5, 0.5, (n_bars, 2)), index=times, columns=pd.Index(["SPX", "NASDAQ"], name="symbol")
+    )
     measures = {name: {k: v for k, v in risk.summary(returns[name]).items() if k in MEASURES} for name in NAMES}
     metrics = measures.pop("strategy") | {
-        "exposure": risk.exposure(positions), "turnover": 21.4, "deflated_sharpe_ratio": 0.61, "accuracy": 0.412, "n_trades": 80.0,
-    }  # fmt: skip
+        "exposure": risk.exposure(positions),
+        "turnover": 21.4,
+        "deflated_sharpe_ratio": 0.61,
+        "accuracy": 0.412,
+        "n_trades": 80.0,
+    }
     return RunRecord(
-        run_id=run_id, notebook=notebook, name="sample_momentum", started="2026-01-31T02:00:00+00:00",
+        run_id=run_id,
+        notebook=notebook,
+        name="sample_momentum",
+        started="2026-01-31T02:00:00+00:00",
         finished="2026-01-31T02:00:41+00:00",
-        parameters={"source": "sample", "symbols": "SPX, NASDAQ", "timeframe": "1d", "model": "logistic", "horizon": 5,
-                    "train_size": 1000, "test_size": 250, "fee_bps": 5.0, "slippage_bps": 2.0, "seed": 7, "confidence": 0.95},
-        dataset={"name": "sample:1d:NASDAQ+SPX", "version": "1", "content_hash": "9f2b51aa03", "n_bars": 5031, "first": str(times[0]),
-                 "last": str(times[-1]), "source": "sample", "symbols": ["SPX", "NASDAQ"], "timeframe": "1d"},
-        metrics=metrics, baselines=measures,
-        trial={"number": 3, "n_trials": 12, "is_new": True, "first_seen": "2026-01-31T02:00:41+00:00", "config_hash": "77ab01",
-               "sharpe_variance": 0.0004},
-        verdict={"passed": False, "gates": [
-            {"name": "deflated_sharpe_ratio", "value": 0.61, "threshold": 0.95, "passed": False, "text": "0.61 < 0.95"},
-            {"name": "max_drawdown", "value": 0.12, "threshold": 0.25, "passed": True, "text": "0.12 <= 0.25"}]},
+        parameters={
+            "source": "sample",
+            "symbols": "SPX, NASDAQ",
+            "timeframe": "1d",
+            "model": "logistic",
+            "horizon": 5,
+            "train_size": 1000,
+            "test_size": 250,
+            "fee_bps": 5.0,
+            "slippage_bps": 2.0,
+            "seed": 7,
+            "confidence": 0.95,
+        },
+        dataset={
+            "name": "sample:1d:NASDAQ+SPX",
+            "version": "1",
+            "content_hash": "9f2b51aa03",
+            "n_bars": 5031,
+            "first": str(times[0]),
+            "last": str(times[-1]),
+            "source": "sample",
+            "symbols": ["SPX", "NASDAQ"],
+            "timeframe": "1d",
+        },
+        metrics=metrics,
+        baselines=measures,
+        trial={
+            "number": 3,
+            "n_trials": 12,
+            "is_new": True,
+            "first_seen": "2026-01-31T02:00:41+00:00",
+            "config_hash": "77ab01",
+            "sharpe_variance": 0.0004,
+        },
+        verdict={
+            "passed": False,
+            "gates": [
+                {
+                    "name": "deflated_sharpe_ratio",
+                    "value": 0.61,
+                    "threshold": 0.95,
+                    "passed": False,
+                    "text": "0.61 < 0.95",
+                },
+                {"name": "max_drawdown", "value": 0.12, "threshold": 0.25, "passed": True, "text": "0.12 <= 0.25"},
+            ],
+        },
         environment={"git": "0bd1e9c", "lock_hash": "51aa", "python": "3.11.9", "seed": 7},
         frames=_frames(rng, times, returns, positions),
-    )  # fmt: skip
+    )
 
 
-def _frames(rng: np.random.Generator, times: pd.DatetimeIndex, returns: pd.DataFrame, positions: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def _frames(
+    rng: np.random.Generator, times: pd.DatetimeIndex, returns: pd.DataFrame, positions: pd.DataFrame
+) -> dict[str, pd.DataFrame]:
     folds = pd.DataFrame(
         [
             {
-                "fold": k, "train_start": times[125 * k], "train_end": times[125 * k + 490], "test_start": times[125 * k + 500],
-                "test_end": times[125 * k + 624], "n_train": 980, "n_test": 250, "n_purged": 12, "accuracy": 0.38 + 0.01 * k,
+                "fold": k,
+                "train_start": times[125 * k],
+                "train_end": times[125 * k + 490],
+                "test_start": times[125 * k + 500],
+                "test_end": times[125 * k + 624],
+                "n_train": 980,
+                "n_test": 250,
+                "n_purged": 12,
+                "accuracy": 0.38 + 0.01 * k,
             }
             for k in range(6)
         ]
-    )  # fmt: skip
+    )
     entry = np.sort(rng.choice(len(times) - 20, 80, replace=False))
     trades = pd.DataFrame(
         {
-            "symbol": rng.choice(["SPX", "NASDAQ"], 80), "side": rng.choice(["long", "short"], 80), "entry_time": times[entry],
-            "exit_time": times[entry + 10], "entry_price": rng.uniform(90, 110, 80), "exit_price": rng.uniform(90, 110, 80),
-            "units": rng.uniform(0.001, 0.005, 80), "pnl": rng.normal(0, 0.004, 80), "return": rng.normal(0, 0.02, 80), "bars": 10,
+            "symbol": rng.choice(["SPX", "NASDAQ"], 80),
+            "side": rng.choice(["long", "short"], 80),
+            "entry_time": times[entry],
+            "exit_time": times[entry + 10],
+            "entry_price": rng.uniform(90, 110, 80),
+            "exit_price": rng.uniform(90, 110, 80),
+            "units": rng.uniform(0.001, 0.005, 80),
+            "pnl": rng.normal(0, 0.004, 80),
+            "return": rng.normal(0, 0.02, 80),
+            "bars": 10,
         }
-    )  # fmt: skip
+    )
     epochs = np.arange(1, 21)
     training = pd.concat(
         pd.DataFrame(
             {
-                "fold": k, "epoch": epochs, "train_loss": 1.1 * np.exp(-epochs / 12) + 0.35, "learning_rate": 1e-3,
-                "valid_loss": 1.0 * np.exp(-epochs / 9) + 0.012 * epochs + 0.5, "grad_norm": rng.uniform(0.3, 1.0, 20),
+                "fold": k,
+                "epoch": epochs,
+                "train_loss": 1.1 * np.exp(-epochs / 12) + 0.35,
+                "learning_rate": 1e-3,
+                "valid_loss": 1.0 * np.exp(-epochs / 9) + 0.012 * epochs + 0.5,
+                "grad_norm": rng.uniform(0.3, 1.0, 20),
             }
         )
         for k in range(2)
-    )  # fmt: skip
+    )
     edges = np.linspace(0, 1, 16)
     middle = (edges[:-1] + edges[1:]) / 2
     reliability = pd.DataFrame(
-        {"bin": range(15), "confidence": middle, "accuracy": np.clip(middle * 0.8 + 0.08, 0, 1), "count": [0] * 5 + [90, 400, 300, 150, 80, 40, 20, 9, 4, 1]}
-    )  # fmt: skip
+        {
+            "bin": range(15),
+            "confidence": middle,
+            "accuracy": np.clip(middle * 0.8 + 0.08, 0, 1),
+            "count": [0] * 5 + [90, 400, 300, 150, 80, 40, 20, 9, 4, 1],
+        }
+    )
     rows = pd.MultiIndex.from_product([times[500:], ["SPX", "NASDAQ"]], names=["time", "symbol"])
     proba = rng.dirichlet([4, 3, 4], len(rows))
     forecasts = pd.DataFrame(proba, columns=["p_bear", "p_neutral", "p_bull"], index=rows).reset_index()
     forecasts["label"], forecasts["forward_return"] = rng.integers(-1, 2, len(rows)), rng.normal(0, 0.01, len(rows))
-    fills = trades[["entry_time", "symbol", "units", "entry_price"]].rename(columns={"entry_time": "time", "entry_price": "price"})
+    fills = trades[["entry_time", "symbol", "units", "entry_price"]].rename(
+        columns={"entry_time": "time", "entry_price": "price"}
+    )
     fills["value"] = fills["units"] * fills["price"]
     fills["fee"], fills["slippage"] = fills["value"] * 5e-4, fills["value"] * 2e-4
-    costs = pd.DataFrame({"fee": rng.uniform(0, 1e-4, len(times)), "slippage": rng.uniform(0, 5e-5, len(times))}, index=times)
+    costs = pd.DataFrame(
+        {"fee": rng.uniform(0, 1e-4, len(times)), "slippage": rng.uniform(0, 5e-5, len(times))}, index=times
+    )
     return {
-        "returns": returns, "positions": positions, "fills": fills, "trades": trades, "folds": folds, "forecasts": forecasts,
-        "training": training.reset_index(drop=True), "reliability": reliability, "costs": costs.rename_axis("time").reset_index(),
-    }  # fmt: skip
+        "returns": returns,
+        "positions": positions,
+        "fills": fills,
+        "trades": trades,
+        "folds": folds,
+        "forecasts": forecasts,
+        "training": training.reset_index(drop=True),
+        "reliability": reliability,
+        "costs": costs.rename_axis("time").reset_index(),
+    }

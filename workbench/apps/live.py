@@ -198,7 +198,11 @@ class LiveChartPage(param.Parameterized):
 
     def _hint(self) -> Any:
         text = "Space plays or pauses, . steps · drag moves, wheel zooms"
-        return parts.markup(f'<span style="color:var(--wb-soft,#51606d);font-size:12px">{text}</span>', align="end")
+        return parts.markup(
+            f'<span style="color:var(--wb-soft,#51606d);font-size:12px">{text}</span>',
+            align="end",
+            margin=(0, 0, 14, 6),
+        )
 
     @staticmethod
     def _name_keys(button: Any, name: str) -> None:

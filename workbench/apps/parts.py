@@ -58,7 +58,7 @@ def badge(text: str, kind: str, title: str = "") -> str:
 
 def markup(text: str = "", **layout: Any) -> Any:
     """Return an HTML pane as wide as its place."""
-    return pn.pane.HTML(text, sizing_mode="stretch_width", margin=0, **layout)
+    return pn.pane.HTML(text, sizing_mode="stretch_width", margin=layout.pop("margin", 0), **layout)
 
 
 def table(item: Any, *, height: int | None = None) -> Any:

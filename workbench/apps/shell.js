@@ -40,13 +40,13 @@
     const inner = event.composedPath()[0];
     if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT|TEXTAREA|BUTTON|A)$/.test(inner.tagName || "")) return;
     const wanted = { " ": "wb-play", ".": "wb-step" }[event.key];
-    const model = wanted && window.Bokeh && window.Bokeh.documents.map((d) => d.get_model_by_name(wanted)).find((m) => m);
-    if (!model) return;
-    event.preventDefault();
-    for (const top of window.Bokeh.index.roots) press(top, model);
+    if (!wanted || !window.Bokeh) return;
+    for (const top of window.Bokeh.index.roots) {
+      if (press(top, wanted)) { event.preventDefault(); return; }
+    }
   });
-  function press(view, model) {
-    if (view.model === model) { view.shadow_el.querySelector("button").click(); return true; }
-    return [...(view.children ? view.children() : [])].some((child) => press(child, model));
+  function press(view, tag) {
+    if (view.model.tags.includes(tag)) { view.shadow_el.querySelector("button").click(); return true; }
+    return [...(view.children ? view.children() : [])].some((child) => press(child, tag));
   }
 })();

@@ -36,11 +36,12 @@ def monthly_table(returns: pd.Series, *, height: int | None = None) -> Any:
     cells = table[columns].rename_axis("y").reset_index().melt("y", var_name="month", value_name="return").dropna()
     cells["y"] = cells["y"].astype(str)
     cells["text"] = [f"{v:+.1%}".replace("%", "") for v in cells["return"]]
+    cells["shown"] = pd.Series([f"{v:+.2%}" for v in cells["return"]], dtype=object, index=cells.index)
     reach = max(0.01, float(np.nanquantile(cells.loc[cells["month"] != "year", "return"].abs(), 0.98)))
     years = [str(y) for y in sorted(table.index, reverse=True)]
     height = height or max(150, 92 + 23 * len(years))
-    squares = hv.HeatMap(cells, ["month", "y"], ["return"]).opts(
-        cmap=_diverging(), clim=(-reach, reach), colorbar=False, line_color=None, fill_alpha=0.85
+    squares = hv.HeatMap(cells, ["month", "y"], ["return", "shown"]).opts(
+        cmap=_diverging(), clim=(-reach, reach), colorbar=False, line_color=None, fill_alpha=0.85, tools=["hover"]
     )
     text = hv.Labels(cells, ["month", "y"], "text").opts(text_font_size="11px", text_color="#10161b")
     squares = squares.redim.values(month=columns, y=years)
@@ -68,5 +69,4 @@ def _diverging() -> list[str]:
 def _hover(figure: Any) -> None:
     from bokeh.models import HoverTool
 
-    figure.toolbar.tools = [t for t in figure.toolbar.tools if not isinstance(t, HoverTool)]
-    figure.add_tools(HoverTool(tooltips=[("month", "@month @y"), ("return", "@return{+0.00%}")]))
+    figure.add_tools(HoverTool(tooltips=[("month", "@month @y"), ("return", "@shown")]))

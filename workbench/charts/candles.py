@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench.charts.figure import dress, need_rows
+from workbench.charts.figure import dress, dress_legend, need_rows
 from workbench.charts.sampling import naive_utc
 from workbench.charts.theme import DOWN, NEUTRAL, UP, style_of
 from workbench.errors import DataError
@@ -311,8 +311,7 @@ def _overlays(pane: Any, source: Any, columns: dict[str, str]) -> None:
             "i", column, source=source, color=color, line_dash=dash, line_width=1.5, legend_label=spec, muted_alpha=0.1
         )
     if columns:
-        dress(pane)
-        pane.min_border_right, pane.min_border_left = 76, 8
+        dress_legend(pane)
         pane.legend.location, pane.legend.orientation = "top_left", "horizontal"
         pane.legend.spacing = 14
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -13,6 +13,7 @@ from workbench.errors import DataError
 
 HEIGHT = 300
 PERCENT = "0.0%"
+YEARLY_TICKS = 12
 PLAIN = "0,0.00"
 
 
@@ -45,6 +46,10 @@ def need_rows(frame: pd.DataFrame | pd.Series, what: str) -> None:
 
 def dress(figure: Any) -> None:
     """Set fonts, grid and toolbar of a Bokeh figure; colours follow the theme's CSS where it is present."""
+    from bokeh.models import HoverTool
+
+    # HoloViews keeps columns for tooltips only where it adds its own hover tool; ours take their place.
+    figure.toolbar.tools = [t for t in figure.toolbar.tools if not isinstance(t, HoverTool)]
     figure.toolbar.logo = None
     figure.toolbar.autohide = True
     figure.outline_line_color = None
@@ -63,6 +68,11 @@ def dress(figure: Any) -> None:
         axis.axis_label_text_color = axis.major_label_text_color = "#51606d"
     for grid in figure.grid:
         grid.grid_line_color = "#e3e8ec"
+    dress_legend(figure)
+
+
+def dress_legend(figure: Any) -> None:
+    """Set fonts and colours of the legends; a click on an entry dims its line."""
     for legend in figure.legend:
         legend.stylesheets = [_LEGEND_CSS]
         legend.label_text_font = FONT
@@ -104,10 +114,14 @@ def time_axis(figure: Any) -> None:
         years="%Y", months="%b %Y", days="%d %b %Y", hours="%d %b %H:%M", hourmin="%H:%M", minutes="%H:%M"
     )
     figure.xaxis.axis_label = "time, UTC"
-    for axis in figure.xaxis:  # the one-month-a-year ticker writes a year twice after leap years
-        axis.ticker.tickers = [
-            t for t in axis.ticker.tickers if not (isinstance(t, MonthsTicker) and len(t.months) == 1)
-        ]
+    if _years(figure) < YEARLY_TICKS:  # Bokeh's own ticker of years writes each year twice on so short a range
+        for axis in figure.xaxis:
+            axis.ticker.tickers = [*axis.ticker.tickers[:-1], MonthsTicker(months=[0])]
+
+
+def _years(figure: Any) -> float:
+    start, end = (pd.Timestamp(edge) for edge in (figure.x_range.start, figure.x_range.end))
+    return (end - start) / pd.Timedelta(days=365)
 
 
 def number_axis(figure: Any, style: str) -> None:
@@ -117,15 +131,15 @@ def number_axis(figure: Any, style: str) -> None:
     figure.yaxis.formatter = NumeralTickFormatter(format=style)
 
 
-def read_off(columns: Sequence[str], style: str, *, moment: str = "%F %H:%M") -> Callable[[Any], None]:
-    """Return a step that adds one tooltip with the value of every series at the pointer's time."""
+def read_off(columns: Mapping[str, str], style: str) -> Callable[[Any], None]:
+    """Return a step that adds one tooltip with the value of every series (column -> words) at the pointer's time."""
 
     def step(figure: Any) -> None:
         from bokeh.models import CrosshairTool, HoverTool
 
-        first = next(r for r in figure.renderers if hasattr(r, "glyph") and columns[0] in r.data_source.data)
-        lines = [("time", f"@time{{{moment}}} UTC"), *((label_of(c), f"@{{{c}}}{{{style}}}") for c in columns)]
-        hover = HoverTool(renderers=[first], mode="vline", tooltips=lines, formatters={"@time": "datetime"})
+        first = next(r for r in figure.renderers if set(columns) <= set(r.data_source.data))
+        told = [("time", "@time{%F %H:%M} UTC"), *((words, f"@{c}{{{style}}}") for c, words in columns.items())]
+        hover = HoverTool(renderers=[first], mode="vline", tooltips=told, formatters={"@time": "datetime"})
         figure.add_tools(hover, CrosshairTool(dimensions="height", line_alpha=0.4))
 
     return step
@@ -163,23 +177,22 @@ def lines(
     hv = holoviews()
     from hvplot import hvPlot
 
-    frame = frame.rename(columns=str)
-    thin = screen(frame).reset_index()
-    names = list(frame.columns)
+    names = [str(c) for c in frame.columns]
+    columns = {name if name.isidentifier() else f"series_{i}": name for i, name in enumerate(names)}
+    thin = screen(frame.set_axis(list(columns), axis=1)).reset_index()
     curves = []
-    for i, name in enumerate(names):
+    for i, (column, name) in enumerate(columns.items()):
         style = style_of(name, i)
-        others = [n for n in names if n != name] if i == 0 else []
         curves.append(
             hvPlot(thin).line(
                 x="time",
-                y=name,
+                y=column,
                 label=label_of(name),
                 color=style.color,
                 line_dash=style.dash,
                 line_width=style.width,
-                hover=False,
-                hover_cols=others,
+                hover=i == 0,  # the first curve carries the values of all, for the shared tooltip
+                hover_cols=[c for c in columns if c != column] if i == 0 else [],
                 responsive=True,
                 height=height,
                 logy=log,
@@ -191,7 +204,7 @@ def lines(
         time_axis,
         lambda f: setattr(f.xaxis[0], "axis_label", label),
         lambda f: number_axis(f, number),
-        read_off(names, number),
+        read_off({c: label_of(n) for c, n in columns.items()}, number),
         *steps,
         legend_above,
     )

@@ -34,7 +34,7 @@ def folds_chart(folds: pd.DataFrame, *, height: int | None = None) -> Any:
         boxes = hv.Rectangles(
             part, ["start", "low", "end", "high"], ["band", "fold", "bars", "purged", "accuracy"], label=band
         )
-        parts.append(boxes.opts(color=color, line_width=0, fill_alpha=alpha))
+        parts.append(boxes.opts(tools=["hover"], color=color, line_width=0, fill_alpha=alpha))
     ticks = numbers if len(numbers) <= 16 else numbers[:: -(-len(numbers) // 16)]
     n_purged = int(folds["n_purged"].sum()) if "n_purged" in folds else 0
     note = f"{n_purged:,} training rows purged where labels reach into the test"

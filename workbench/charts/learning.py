@@ -28,7 +28,7 @@ def training_chart(history: pd.DataFrame, *, height: int = 280) -> Any:
         style = style_of(name, 0)
         curves.append(
             hv.Curve(mean, "epoch", [name, *[n for n in names if n != name]], label=name.replace("_", " ")).opts(
-                color=style.color, line_dash=style.dash, line_width=style.width
+                color=style.color, line_dash=style.dash, line_width=style.width, tools=["hover"]
             )
         )
     n_folds = history["fold"].nunique() if "fold" in history else 1
@@ -103,7 +103,7 @@ def reliability_chart(table: pd.DataFrame, *, height: int = 300) -> Any:
     )
     path = hv.Curve(filled, "confidence", "accuracy", label="model").opts(color=UP, line_width=2)
     points = hv.Points(filled, ["confidence", "accuracy"], ["count", "size"]).opts(
-        color=UP, size="size", fill_alpha=0.35
+        tools=["hover"], color=UP, size="size", fill_alpha=0.35
     )
     return hv.Overlay([diagonal, path, points]).opts(
         title=f"Calibration of {int(filled['count'].sum()):,} forecasts (area = number in the bin)",

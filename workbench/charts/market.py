@@ -58,10 +58,12 @@ def coverage_chart(bars: pd.DataFrame, *, height: int | None = None) -> Any:
         share = share.groupby(np.arange(len(share)) // step).mean().set_axis(share.index[::step])
     share.index = pd.Index(pd.PeriodIndex(share.index).strftime("%Y-%m"), name="month")
     cells = share.rename_axis(columns="symbol").reset_index().melt("month", var_name="symbol", value_name="share")
+    cells["shown"] = pd.Series([f"{v:.1%}" for v in cells["share"]], dtype=object, index=cells.index)
     symbols = [str(s) for s in close.columns][::-1]
     n_months = cells["month"].nunique()
-    squares = hv.HeatMap(cells, ["month", "symbol"], "share").redim.values(symbol=symbols)
+    squares = hv.HeatMap(cells, ["month", "symbol"], ["share", "shown"]).redim.values(symbol=symbols)
     return squares.opts(
+        tools=["hover"],
         title="Coverage: share of bars present, from pale (none) to full green (all)"
         + (f", {step} months a cell" if step > 1 else " by month"),
         xlabel="month, UTC",
@@ -83,5 +85,4 @@ def _ticks(figure: Any, n_months: int) -> None:
     every = max(1, n_months // 14)
     figure.xaxis.formatter = CustomJSTickFormatter(code=f"return index % {every} == 0 ? tick : ''")
     figure.xaxis.major_label_orientation = 0.6
-    figure.toolbar.tools = [t for t in figure.toolbar.tools if not isinstance(t, HoverTool)]
-    figure.add_tools(HoverTool(tooltips=[("symbol", "@symbol"), ("month", "@month"), ("bars present", "@share{0.0%}")]))
+    figure.add_tools(HoverTool(tooltips=[("symbol", "@symbol"), ("month", "@month"), ("bars present", "@shown")]))

@@ -29,10 +29,11 @@ def html_fragment(chart: Any) -> str:
 
 def bokeh_scripts() -> str:
     """Return BokehJS and the light colours inline, to stand once in a page that shows charts (1.3 MB)."""
-    from bokeh.resources import Resources
+    from importlib.resources import files
 
-    code = Resources(mode="inline", components=["bokeh"]).render_js()
-    return f"{code}\n<style>{theme_css('light')}</style>"
+    # Not bokeh.resources: once Panel is imported, it adds scripts of its own there, by address.
+    code = (files("bokeh") / "server" / "static" / "js" / "bokeh.min.js").read_text(encoding="utf-8")
+    return f'<script>{code}\nBokeh.set_log_level("warn");</script>\n<style>{theme_css("light")}</style>'
 
 
 def html_page(charts: list[Any], *, title: str, mode: str = "auto") -> str:

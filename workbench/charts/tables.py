@@ -17,9 +17,9 @@ _SANS = "Inter,'Segoe UI','Noto Sans','DejaVu Sans',sans-serif"
 _CSS = f"""
 .wb-table{{border-collapse:collapse;font:13px/1.35 {_SANS};color:var(--chart-ink,#1d252d);
   width:100%;font-variant-numeric:tabular-nums}}
-.wb-table th{{font-weight:600;text-align:right;color:var(--chart-soft,#51606d);padding:5px 10px;white-space:nowrap;
+.wb-table th{{font-weight:600;text-align:right;color:var(--chart-soft,#51606d);padding:5px 7px;white-space:nowrap;
   border-bottom:1px solid var(--chart-line,#b9c3cb)}}
-.wb-table td{{white-space:nowrap;text-align:right;padding:4px 10px;border-bottom:1px solid var(--chart-grid,#e3e8ec)}}
+.wb-table td{{white-space:nowrap;text-align:right;padding:4px 7px;border-bottom:1px solid var(--chart-grid,#e3e8ec)}}
 .wb-table .t{{text-align:left}}
 .wb-table .w{{white-space:normal;min-width:150px;overflow-wrap:anywhere}}
 .wb-table .soft{{color:var(--chart-soft,#51606d)}}
@@ -120,8 +120,8 @@ _UNITS: dict[str, tuple[str, Callable[[float], str]]] = {
     "fraction": ("%", percent),
     "ratio": ("ratio", number),
     "bars": ("bars", whole),
-    "probability": ("probability", lambda v: number(v, 3)),
-    "per year": ("× equity per year", number),
+    "probability": ("0 to 1", lambda v: number(v, 3)),
+    "per year": ("× per year", number),
     "number": ("", number),
     "count": ("count", whole),
 }

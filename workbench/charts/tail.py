@@ -51,7 +51,7 @@ def var_chart(returns: pd.Series, *, confidence: float = 0.95, window: int = 250
     marks = hv.Points(
         screen(broken[["return", "var_line"]]).reset_index(), ["time", "return"], "var_line", label="exceedance"
     )
-    marks = marks.opts(color=DOWN, marker="inverted_triangle", size=7)
+    marks = marks.opts(color=DOWN, tools=["hover"], marker="inverted_triangle", size=7)
     expected = (1 - confidence) * len(frame)
     return hv.Overlay([bars, line, marks]).opts(
         title=f"VaR {confidence:.0%} of one bar: {len(broken)} exceedances ({share:.1%}), {expected:.0f} expected",
