@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from workbench.backtest import grid, simulate, sma_crossover, sweep
-from workbench.backtest.sweep import STATISTICS
+from workbench.backtest.sweeps import STATISTICS
 from workbench.errors import ConfigError, DataError
 
 

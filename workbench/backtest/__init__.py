@@ -7,7 +7,7 @@ from workbench.backtest.engine import simulate
 from workbench.backtest.result import BacktestResult
 from workbench.backtest.rules import RULES, position_rule
 from workbench.backtest.splits import Fold, WalkForward, purge, rows_of
-from workbench.backtest.sweep import grid, sma_crossover, sweep
+from workbench.backtest.sweeps import grid, sma_crossover, sweep
 from workbench.backtest.vectorbt_door import simulate_vectorbt, to_vectorbt
 from workbench.backtest.walkforward import Forecasts, walk_forward_forecasts
 from workbench.risk import (

@@ -18,8 +18,8 @@ prices are positive or NaN, targets finite or NaN. The rules, in the order in wh
 
 from __future__ import annotations
 
+import numba as nb
 import numpy as np
-from numba import njit
 
 from workbench.typing import FloatArray
 
@@ -42,7 +42,7 @@ _STATISTICS = (
 _CROSSOVER = "void(float64[:, ::1], int64, int64, float64, float64, float64[:, ::1])"
 
 
-@njit(_SETTLE, cache=True, nogil=True, error_model="numpy", inline="always")
+@nb.njit(_SETTLE, cache=True, nogil=True, error_model="numpy", inline="always")
 def settle_bar(  # noqa: C901, PLR0912, PLR0915 -- one bar is one story; each call in the inner loop costs as much again
     t: int,
     first: int,
@@ -124,7 +124,7 @@ def settle_bar(  # noqa: C901, PLR0912, PLR0915 -- one bar is one story; each ca
     return cash, equity
 
 
-@njit(_SIMULATE, cache=True, nogil=True, error_model="numpy")
+@nb.njit(_SIMULATE, cache=True, nogil=True, error_model="numpy")
 def simulate_bars(
     targets: FloatArray,
     opens: FloatArray,
@@ -174,7 +174,7 @@ def simulate_bars(
     return equity, cash_at, held, fills[:n_fills].copy(), ruined
 
 
-@njit(_STATISTICS, cache=True, nogil=True, error_model="numpy")
+@nb.njit(_STATISTICS, cache=True, nogil=True, error_model="numpy")
 def sweep_statistics(
     targets: FloatArray,
     opens: FloatArray,
@@ -229,7 +229,7 @@ def sweep_statistics(
     return widest
 
 
-@njit(_CROSSOVER, cache=True, nogil=True, error_model="numpy")
+@nb.njit(_CROSSOVER, cache=True, nogil=True, error_model="numpy")
 def crossover_targets(
     closes: FloatArray, fast: int, slow: int, above: float, below: float, targets: FloatArray
 ) -> None:

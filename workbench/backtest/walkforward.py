@@ -25,10 +25,21 @@ Progress = Callable[[float, str], None]
 class DesignLike(Protocol):
     """What `walk_forward_forecasts` reads of a `workbench.features.Design`."""
 
-    X: pd.DataFrame
-    y: pd.Series
-    t1: pd.Series
-    known: pd.Series
+    @property
+    def X(self) -> pd.DataFrame:  # noqa: N802 -- the papers' symbol
+        """Rows (time, symbol) sorted by time; columns features, without NaN."""
+
+    @property
+    def y(self) -> pd.Series:
+        """Classes −1, 0, 1."""
+
+    @property
+    def t1(self) -> pd.Series:
+        """Time at which each label is known, NaT where it is not yet."""
+
+    @property
+    def known(self) -> pd.Series:
+        """Rows whose label is known."""
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ from workbench.risk.rolling import (
     rolling_volatility,
 )
 from workbench.risk.sizing import volatility_target
-from workbench.risk.summary import monthly_returns, summary
+from workbench.risk.summaries import monthly_returns, summary
 from workbench.risk.tail import (
     expected_shortfall,
     expected_shortfall_gaussian,
