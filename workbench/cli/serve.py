@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from workbench.config import Settings, load_settings
 from workbench.errors import ConfigError
@@ -144,6 +145,10 @@ def running(servers: list[Server], settings: Settings) -> Iterator[list[subproce
     from workbench.tracking import mlflow_environment
 
     environment = {**os.environ, **mlflow_environment(), "WORKBENCH_HOME": str(settings.home)}
+    quiet_lab = str(Path(__file__).parent / "jupyter")  # asks nobody for news
+    environment["JUPYTER_CONFIG_PATH"] = os.pathsep.join(
+        filter(None, [quiet_lab, os.environ.get("JUPYTER_CONFIG_PATH")])
+    )
     processes: list[subprocess.Popen[bytes]] = []
     previous = signal.signal(signal.SIGTERM, _raise_interrupt)
     try:
