@@ -134,6 +134,8 @@ class BacktestPage(param.Parameterized):
         ]
 
     def _periods(self) -> Sequence[Any]:
+        if not self.record.has("returns"):
+            return [parts.empty_state("This run left no returns.", "workbench nightly")]
         strategy = self.record.frame("returns")["strategy"]
         return [parts.card(parts.chart(charts.monthly_table(strategy)))]
 

@@ -126,7 +126,7 @@ class LiveChartPage(param.Parameterized):
             self._callback = pn.state.add_periodic_callback(self._tick, period=self._period_ms())
         elif self._callback is not None:
             (self._callback.start if self.playing else self._callback.stop)()
-        self._play.name = "❚❚ Pause" if self.playing else "▶ Play"
+        self._play.label = "❚❚ Pause" if self.playing else "▶ Play"
         self._show_numbers()
 
     @param.depends("speed", watch=True)
@@ -169,10 +169,10 @@ class LiveChartPage(param.Parameterized):
         """Return the page as one Panel object."""
         parts.load_panel()
         css = {"stylesheets": [parts.WIDGET_CSS], "margin": (0, 8, 8, 0)}
-        self._play = pn.widgets.Button(name="▶ Play", button_type="primary", width=96, align="end", **css)
-        step = pn.widgets.Button(name="Step ›", width=76, align="end", **css)
-        again = pn.widgets.Button(name="↺ Restart", width=92, align="end", **css)
-        latest = pn.widgets.Button(name="⇥ Latest", width=88, align="end", **css)
+        self._play = pn.widgets.Button(label="▶ Play", color="primary", width=96, align="end", **css)
+        step = pn.widgets.Button(label="Step ›", width=76, align="end", **css)
+        again = pn.widgets.Button(label="↺ Restart", width=92, align="end", **css)
+        latest = pn.widgets.Button(label="⇥ Latest", width=88, align="end", **css)
         self._play.on_click(lambda _event: setattr(self, "playing", not self.playing))
         step.on_click(lambda _event: self.step())
         again.on_click(lambda _event: self.restart())

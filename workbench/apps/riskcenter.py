@@ -37,8 +37,8 @@ class RiskCenterPage(param.Parameterized):
 
     confidence = param.Selector(default=0.95, objects=[0.9, 0.95, 0.975, 0.99], label="Confidence of VaR and ES")
     window = param.Integer(default=63, bounds=(10, 5000), label="Bars of rolling measures")
-    warn = param.Number(default=0.10, bounds=(0.001, 0.999), label="WARN at drawdown")
-    halt = param.Number(default=0.20, bounds=(0.001, 0.999), label="HALT at drawdown")
+    warn = param.Number(default=0.10, bounds=(0, 1), inclusive_bounds=(False, False), label="WARN at drawdown")
+    halt = param.Number(default=0.20, bounds=(0, 1), inclusive_bounds=(False, False), label="HALT at drawdown")
 
     def __init__(self, record: RunRecord | None, parameters: RiskCenterParameters | None = None) -> None:
         p = parameters or RiskCenterParameters.model_validate({})

@@ -47,7 +47,7 @@ def run_page(doc: Any, page: Page, pages: Sequence[Page]) -> None:
             exec(cell.code, module.__dict__)  # noqa: S102 - running the notebook is the page's purpose
         if not doc.roots:
             body = error_panel("This page shows nothing.", f"{page.path.name} has no cell that ends in .servable()", "")
-    except Exception as err:  # noqa: BLE001 - whatever a notebook raises is shown on its page and logged
+    except (Exception, SystemExit) as err:  # noqa: BLE001 - whatever a notebook raises is shown and logged
         doc.clear()
         _log.warning("page failed", page=page.stem, error=f"{type(err).__name__}: {err}")
         where = f" in cell {cell.number} ({cell.tag or 'untagged'})" if cell else ""
@@ -81,7 +81,7 @@ def _compile(page: Page) -> list[Cell]:
     return compiled
 
 
-def describe(err: Exception) -> tuple[str, str]:
+def describe(err: BaseException) -> tuple[str, str]:
     """Return what went wrong in one line, and the traceback where the error is not one that we raise on purpose."""
     if isinstance(err, WorkbenchError):
         return str(err), ""

@@ -16,6 +16,7 @@ from workbench.data import available_symbols, load_bars, open_store
 from workbench.errors import WorkbenchError
 
 MOST_SYMBOLS = 8
+MOST_BUTTONS = 12
 
 
 class DataPage(param.Parameterized):
@@ -102,13 +103,24 @@ class DataPage(param.Parameterized):
         bar = pn.Row(
             pn.widgets.Select.from_param(self.param.source, width=160, **css),
             pn.widgets.Select.from_param(self.param.timeframe, width=110, **css),
-            pn.widgets.MultiChoice.from_param(self.param.symbols, width=520, **css),
+            self._symbol_control(css),
             sizing_mode="stretch_width",
             margin=0,
         )
         return pn.Column(
             bar, self._message, self._tiles, pn.Spacer(height=8), self._tabs.view, sizing_mode="stretch_width", margin=0
         )
+
+    def _symbol_control(self, css: dict[str, Any]) -> Any:
+        if len(self.param.symbols.objects) <= MOST_BUTTONS:
+            return pn.Column(
+                parts.markup(
+                    '<span style="color:var(--wb-soft,#51606d);font-size:12px">Symbols</span>', margin=(0, 0, 3, 0)
+                ),
+                pn.widgets.CheckButtonGroup.from_param(self.param.symbols, stylesheets=css["stylesheets"], margin=0),
+                margin=(2, 10, 10, 0),
+            )
+        return pn.widgets.MultiChoice.from_param(self.param.symbols, width=560, **css)
 
     def _nothing(self) -> list[Any]:
         return [parts.empty_state("There are no bars of this choice in the store.", "workbench data import FILE")]

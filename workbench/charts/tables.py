@@ -17,7 +17,7 @@ _SANS = "Inter,'Segoe UI','Noto Sans','DejaVu Sans',sans-serif"
 _CSS = f"""
 .wb-table{{border-collapse:collapse;font:13px/1.35 {_SANS};color:var(--chart-ink,#1d252d);
   width:100%;font-variant-numeric:tabular-nums}}
-.wb-table th{{font-weight:600;text-align:right;color:var(--chart-soft,#51606d);padding:5px 7px;white-space:nowrap;
+.wb-table th{{font-weight:600;text-align:right;color:var(--chart-soft,#51606d);padding:5px 7px;vertical-align:bottom;
   border-bottom:1px solid var(--chart-line,#b9c3cb)}}
 .wb-table td{{white-space:nowrap;text-align:right;padding:4px 7px;border-bottom:1px solid var(--chart-grid,#e3e8ec)}}
 .wb-table .t{{text-align:left}}

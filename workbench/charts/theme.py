@@ -51,7 +51,7 @@ def style_of(name: str, position: int) -> LineStyle:
 
 def label_of(name: str) -> str:
     """Turn a machine key into words: ``buy_and_hold`` -> ``buy and hold``."""
-    words = str(name).replace("_", " ")
+    words = str(name).replace("_", " ").removeprefix("n ")
     for person in ("sharpe", "sortino", "calmar", "gaussian"):
         words = words.replace(person, person.capitalize())
     return words
