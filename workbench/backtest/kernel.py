@@ -206,7 +206,9 @@ def sweep_statistics(
                 traded += abs(state[j, SIZE]) * state[j, PRICE] / before
                 if state[j, UNITS] != 0.0 and held * state[j, UNITS] <= 0.0:
                     n_trades += 1.0
-            value = max(value, 0.0)
+            if value <= 0.0:
+                traded += abs(state[j, UNITS]) * state[j, MARK] / before  # closed by ruin
+                value = 0.0
             change = value / before - 1.0
             total += change
             squares += change * change
