@@ -13,7 +13,7 @@ from workbench.data.bars import bars_of, check_bars
 from workbench.data.filenames import base_of, hints_of, normal_symbol
 from workbench.data.files import RawTable, read_table
 from workbench.data.names import check_symbol
-from workbench.data.recognise import recognise
+from workbench.data.recognise import SYMBOL_NAMES, recognise
 from workbench.data.sorting import sort_out
 from workbench.data.timeframes import canonical_timeframe, check_timeframe, infer_timeframe
 from workbench.errors import DataError
@@ -101,7 +101,7 @@ def read_bar_file(
 
 def _column_symbol(table: RawTable) -> str | None:
     for i, name in enumerate(table.names or []):
-        if name.strip().lower() in {"symbol", "ticker", "pair"}:
+        if name.strip().lower() in SYMBOL_NAMES:
             return normal_symbol(str(table.cells[i].iloc[0]))
     return None
 

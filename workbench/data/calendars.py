@@ -35,7 +35,7 @@ def infer_calendar(times: pd.DatetimeIndex, delta: pd.Timedelta) -> Calendar:
         return "24/7"
     days = times.tz_convert("UTC").floor("D").unique()
     saturdays = pd.date_range(times[0].ceil("D"), times[-1].floor("D"), freq="D")
-    saturdays = saturdays[saturdays.dayofweek == 5]
+    saturdays = saturdays[saturdays.day_of_week == 5]
     if len(saturdays):
         return "24/7" if saturdays.isin(days).mean() >= 0.5 else "business"
     return "24/7" if len(times) >= 0.5 * ((times[-1] - times[0]) / delta + 1) else "business"
@@ -65,7 +65,7 @@ def expected_times(times: pd.DatetimeIndex, delta: pd.Timedelta, calendar: Calen
     """Return the times from the first to the last bar at which a bar is expected; rules as in `missing_times`."""
     phase = pd.Timedelta(_common(times.as_unit("ns").asi8 % delta.value), unit="ns")
     start = (times[0] - phase).floor(delta) + phase
-    grid = pd.date_range(start if start >= times[0] else start + delta, times[-1], freq=delta)
+    grid = pd.date_range(start if start >= times[0] else start + delta, times[-1], freq=delta).as_unit(times.unit)
     if calendar == "24/7" or delta >= _WEEK:
         return grid
     zone = "UTC" if delta >= _DAY else _SESSION_ZONE
@@ -95,7 +95,7 @@ def _holes_in_sessions(
 
 
 def _slots(times: pd.DatetimeIndex) -> np.ndarray:
-    return (times.dayofweek * 1440 + times.hour * 60 + times.minute).to_numpy()
+    return (times.day_of_week * 1440 + times.hour * 60 + times.minute).to_numpy()
 
 
 def _common(values: np.ndarray) -> int:
@@ -121,5 +121,5 @@ def closed_days(first_year: int, last_year: int) -> np.ndarray:
     span = (f"{first_year}-01-01", f"{last_year}-12-31")
     dates = [d for rule in rules for d in rule.dates(*span)] + [pd.Timestamp(d) for d in _SPECIAL_CLOSINGS]
     dates += [d for d in h.USMartinLutherKingJr.dates(*span) if d.year >= 1998]  # markets keep it since then
-    dates += [d - _DAY for d in dates if d.dayofweek == 0 and (d.month, d.day) in {(12, 25), (1, 1)}]
+    dates += [d - _DAY for d in dates if d.day_of_week == 0 and (d.month, d.day) in {(12, 25), (1, 1)}]
     return pd.DatetimeIndex(sorted(set(dates))).to_numpy()

@@ -38,23 +38,20 @@ class RawTable:
         The header; ``None`` where the file has none.
     cells : DataFrame
         n_rows × n_columns, columns numbered from 0.
-    first : int
-        Number of the first row as a person counts it: the line of a text file, else 1.
-    word : str
-        "line" or "row".
+    lines : list of int, or None
+        For text files the line of each row, counted from 1.
     """
 
     path: Path
     stem: str
     names: list[str] | None
     cells: pd.DataFrame
-    first: int = 1
-    word: str = "row"
+    lines: list[int] | None = None
     notes: list[str] = field(default_factory=list)
 
     def place(self, row: int) -> str:
         """Name a row for a person."""
-        return f"{self.word} {self.first + row}"
+        return f"row {row + 1}" if self.lines is None else f"line {self.lines[row]}"
 
     def error(self, text: str) -> DataError:
         """Return an error about this file."""
@@ -125,13 +122,14 @@ def _read_csv(path: Path, stem: str, data: bytes) -> RawTable:
     delimiter = _delimiter(path, [lines[i] for i in filled[:50]])
     header, first = _header(lines, filled, delimiter)
     names = None if header is None else _split(lines[header], delimiter)
-    if first >= len(lines) or not any(i >= first for i in filled):
+    rows = [i for i in filled if i >= first]
+    if not rows:
         raise DataError(f"{path.name} has a header and no row below it")
-    width = len(names) if names else len(_split(lines[first], delimiter))
+    width = len(names) if names else len(_split(lines[rows[0]], delimiter))
     columns = [str(i) for i in range(width)]
     try:
         table = pc.read_csv(
-            io.BytesIO("\n".join(lines[first:]).encode()),
+            io.BytesIO("\n".join(lines[i] for i in rows).encode()),
             read_options=pc.ReadOptions(
                 column_names=columns, use_threads=False, block_size=max(1 << 20, len(data) + 1)
             ),
@@ -142,12 +140,12 @@ def _read_csv(path: Path, stem: str, data: bytes) -> RawTable:
         )
     except pa.ArrowInvalid as err:
         raise DataError(
-            f"{path.name}: {_ragged(lines, filled, first, delimiter, width) or ' '.join(str(err).split())}"
+            f"{path.name}: {_ragged(lines, rows, delimiter, width) or ' '.join(str(err).split())}"
         ) from None
     cells = table.to_pandas()
     cells.columns = range(width)
     notes = [f"skipped {header} line(s) above the header"] if header else []
-    return RawTable(path, stem, names, cells, first + 1, "line", notes)
+    return RawTable(path, stem, names, cells, [i + 1 for i in rows], notes)
 
 
 def _text(path: Path, data: bytes) -> str:
@@ -203,9 +201,9 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def _ragged(lines: list[str], filled: list[int], first: int, delimiter: str, width: int) -> str:
-    for i in filled:
-        cells = len(_split(lines[i], delimiter)) if i >= first else width
+def _ragged(lines: list[str], rows: list[int], delimiter: str, width: int) -> str:
+    for i in rows:
+        cells = len(_split(lines[i], delimiter))
         if cells != width:
             return f"line {i + 1} has {cells} cell(s) where {width} are expected; is the file cut off?"
     return ""

@@ -24,7 +24,7 @@ _PRICE_NAMES = {
     "close": ("close", "c", "close_price", "price_close"),
 }
 _VOLUME_NAMES = ("base_volume", "volume_base", "volume", "vol", "v", "volume_traded")
-_SYMBOL_NAMES = ("symbol", "ticker", "tic", "pair", "instrument")
+SYMBOL_NAMES = ("symbol", "ticker", "tic", "pair", "instrument")
 # Not symbols of files with columns side by side, but kinds of prices.
 _NOT_SYMBOLS = {"bid", "ask", "mid", "adj", "mark", "index", "underlying", "pre", "post"}
 _EMPTY = {"", "nan", "null", "none", "na", "n/a", "-", "--"}
@@ -134,7 +134,7 @@ def _columns(table: RawTable, names: list[str], base: str | None, notes: list[st
     time = next((names.index(n) for n in _TIME_NAMES if n in names and (n or names.index(n) == 0)), None)
     if time is None:
         raise table.error(f"no column of times; the columns are {shown}")
-    symbol = next((names.index(n) for n in _SYMBOL_NAMES if n in names), None)
+    symbol = next((names.index(n) for n in SYMBOL_NAMES if n in names), None)
     volume = _volume(table, names, base, notes)
     columns = Columns(time, {f: found[f][0] for f in PRICE_FIELDS}, volume, symbol)
     used = {time, symbol, volume, *columns.prices.values()}
@@ -169,7 +169,7 @@ def _times(
         joined = table.cells[names.index("date")].astype(str) + " " + table.cells[names.index("time")].astype(str)
         cells = table.cells.copy()
         cells[names.index("date")] = joined
-        both = RawTable(table.path, table.stem, table.names, cells, table.first, table.word)
+        both = RawTable(table.path, table.stem, table.names, cells, table.lines)
         return read_times(both, names.index("date"), "date + time", date_order)
     times, how = read_times(table, column, shown[column] or "(first)", date_order)
     for other in [i for i, n in enumerate(names) if n in _TIME_NAMES and n and i != column]:

@@ -108,6 +108,8 @@ def _from_text(table: RawTable, text: pd.Series, name: str, date_order: str | No
 
 
 def _from_iso(table: RawTable, text: pd.Series, name: str) -> tuple[pd.DatetimeIndex, str]:
+    shaped = text.str.fullmatch(_ISO.pattern)
+    _refuse_unread(table, text, text.where(shaped), name)
     zoned = text.str.contains(_ZONE, regex=True)
     if zoned.any() and not zoned.all():
         row = int((zoned != zoned.iloc[0]).to_numpy().argmax())

@@ -12,6 +12,9 @@ from workbench.errors import BarsError, DataError
 Mode = Literal["merge", "append", "replace"]
 Kind = Literal["append", "overwrite"]
 
+MOST_PARTS = 64
+"""Files of a version; the append after that gathers them into one, so that a read stays one open of a file or few."""
+
 
 def plan_write(
     table: SeriesTable, stored: Snapshot | None, frame: pd.DataFrame, mode: Mode
@@ -36,9 +39,9 @@ def plan_write(
     new = frame.loc[frame.index.difference(shared)]
     if new.empty:
         return frame, None
-    if new.index[0] > last:
+    if new.index[0] > last and len(stored.parts) < MOST_PARTS:
         return new, "append"
-    if mode == "append":
+    if mode == "append" and new.index[0] <= last:
         raise DataError(
             f"cannot append to {table.label}: {new.index[0]:%Y-%m-%d %H:%M} lies before its last bar "
             f"{last:%Y-%m-%d %H:%M}; use mode='merge' to fill holes"

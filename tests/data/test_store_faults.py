@@ -1,0 +1,199 @@
+"""What the store promises when things break: a killed writer, a torn file, a full or read-only disk."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from workbench.data import BarStore, content_hash, synthetic_market
+from workbench.errors import DataError, WorkbenchError
+
+WRITER = Path(__file__).with_name("writer.py")
+SPEC, BATCH = "gbm(seed=21, n_bars=40000)", 40
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> BarStore:
+    return BarStore(tmp_path / "bars")
+
+
+@pytest.fixture(scope="module")
+def bars() -> pd.DataFrame:
+    return synthetic_market("gbm(seed=9, n_bars=3000)", ["A"], "1h")[0]
+
+
+def start_writer(root: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, str(WRITER), str(root), "1h"], stdout=subprocess.PIPE, text=True)
+
+
+def kill_writers(store: BarStore, rng: np.random.Generator, kills: int) -> None:
+    truth = synthetic_market(SPEC, ["A"], "1h")[0]
+    for _ in range(kills):
+        with start_writer(store.root) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            time.sleep(float(rng.uniform(0, 0.25)))
+            process.send_signal(signal.SIGKILL)
+            lines = process.stdout.read().splitlines()
+        acknowledged = [line.split() for line in lines if len(line.split()) == 2]
+        newest = store.newest_version("import", "A", "1h")
+        if not newest:
+            assert not acknowledged
+            continue
+        bars = store.read("import", "A", "1h")
+        assert content_hash(bars) == content_hash(truth.iloc[: len(bars)])
+        assert len(bars) % BATCH == 0
+        if acknowledged:
+            version, rows = map(int, acknowledged[-1])
+            assert newest - version in (0, 1)
+            assert len(bars) - rows in (0, BATCH)
+            assert len(store.read("import", "A", "1h", version=version)) == rows
+        assert store.list()["status"].tolist() == ["ok"]
+
+
+def test_a_killed_writer_loses_nothing_acknowledged(store: BarStore, rng: np.random.Generator) -> None:
+    kill_writers(store, rng, 3)
+
+
+@pytest.mark.slow
+def test_twenty_killed_writers_lose_nothing_acknowledged(store: BarStore, rng: np.random.Generator) -> None:
+    kill_writers(store, rng, 20)
+    assert store.newest_version("import", "A", "1h") >= 20
+
+
+def test_a_reader_sees_whole_versions_while_a_writer_writes(store: BarStore) -> None:
+    truth = synthetic_market(SPEC, ["A"], "1h")[0]
+    seen = [0]
+    with start_writer(store.root) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.stdout.readline()
+        until = time.monotonic() + 2.0
+        while time.monotonic() < until:
+            bars = store.read("import", "A", "1h")
+            assert content_hash(bars) == content_hash(truth.iloc[: len(bars)])
+            seen.append(len(bars))
+        process.kill()
+    assert seen == sorted(seen)
+    assert len(set(seen)) > 10
+    assert all(n % BATCH == 0 for n in seen)
+
+
+def test_a_torn_file_is_one_line_and_earlier_versions_are_whole(store: BarStore, bars: pd.DataFrame) -> None:
+    store.write("import", "A", "1h", bars.iloc[:1000])
+    store.write("import", "A", "1h", bars, "replace")
+    folder = store.root / "import" / "1h" / "A"
+    newest = max(folder.glob("bars-*.parquet"))
+    data = bytearray(newest.read_bytes())
+    data[len(data) // 3] ^= 0xFF
+    newest.write_bytes(bytes(data))
+    with pytest.raises(DataError, match=r"cannot read version 2 of A 1h \(import\)") as told:
+        store.read("import", "A", "1h")
+    assert "\n" not in str(told.value)
+    assert content_hash(store.read("import", "A", "1h", version=1)) == content_hash(bars.iloc[:1000])
+    newest.unlink()
+    with pytest.raises(DataError, match="cannot read version 2"):
+        store.read("import", "A", "1h")
+    assert store.write("import", "A", "1h", bars, "replace") == 3
+    assert content_hash(store.read("import", "A", "1h")) == content_hash(bars)
+
+
+def test_a_torn_log_is_one_line_and_earlier_versions_are_whole(store: BarStore, bars: pd.DataFrame) -> None:
+    store.write("import", "A", "1h", bars.iloc[:1000])
+    store.write("import", "A", "1h", bars)
+    entry = store.root / "import" / "1h" / "A" / "_delta_log" / f"{2:020d}.json"
+    whole = entry.read_bytes()
+    entry.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match="cannot read the newest version of A 1h") as told:
+        store.read("import", "A", "1h")
+    assert "\n" not in str(told.value)
+    assert len(store.read("import", "A", "1h", version=1)) == 1000
+    status = store.list()["status"].iloc[0]
+    assert status.startswith("cannot read the newest version")
+    entry.write_bytes(whole)
+    assert len(store.read("import", "A", "1h")) == 3000
+
+
+def test_a_file_too_large_for_the_disk_is_one_line_and_nothing_is_lost(tmp_path: Path, bars: pd.DataFrame) -> None:
+    """The kernel refuses to write beyond a limit in a child process, as a full disk would."""
+    store = BarStore(tmp_path / "bars")
+    store.write("import", "A", "1h", bars.iloc[:100])
+    code = (
+        "import resource, sys\n"
+        "from workbench.data import BarStore, synthetic_market\n"
+        "bars = synthetic_market('gbm(seed=9, n_bars=3000)', ['A'], '1h')[0]\n"
+        "store = BarStore(sys.argv[1])\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))\n"
+        "try:\n    store.write('import', 'A', '1h', bars)\n"
+        "except Exception as err:\n    print(type(err).__name__, err)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(store.root)], capture_output=True, text=True, check=True)
+    assert "cannot write" in done.stdout
+    assert len(done.stdout.splitlines()) == 1
+    assert "Traceback" not in done.stderr
+    assert len(store.read("import", "A", "1h")) == 100
+    assert store.write("import", "A", "1h", bars) == 2
+    assert not list(store.root.rglob("*.part"))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 400 kB, where the user may mount one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount, unmount = shutil.which("mount"), shutil.which("umount")
+    if os.geteuid() or not mount or not unmount:
+        pytest.skip("only root mounts a small disk")
+    if subprocess.run(
+        [mount, "-t", "tmpfs", "-o", "size=400k", "tmpfs", disk], capture_output=True, check=False
+    ).returncode:
+        pytest.skip("this machine lets nobody mount a small disk")
+    yield disk
+    subprocess.run([unmount, disk], check=True)
+
+
+def fill(path: Path) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT)
+    with suppress(OSError):  # until no space is left
+        while os.write(handle, bytes(4096)) > 0:
+            pass
+    os.close(handle)
+
+
+def test_a_full_disk_is_one_line_and_nothing_is_lost(small_disk: Path, bars: pd.DataFrame) -> None:
+    store = BarStore(small_disk / "bars")
+    assert store.write("import", "A", "1h", bars.iloc[:1000]) == 1
+    filler = small_disk / "filler"
+    fill(filler)
+    for _ in range(2):
+        with pytest.raises(WorkbenchError, match="free space") as told:
+            store.write("import", "A", "1h", bars)
+        assert "\n" not in str(told.value)
+        assert len(store.read("import", "A", "1h")) == 1000
+    filler.unlink()
+    assert store.write("import", "A", "1h", bars) == 2
+    assert content_hash(store.read("import", "A", "1h")) == content_hash(bars)
+
+
+def test_a_read_only_disk_is_read_and_not_written(small_disk: Path, bars: pd.DataFrame) -> None:
+    store = BarStore(small_disk / "bars")
+    store.write("import", "A", "1h", bars.iloc[:1000])
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    with pytest.raises(WorkbenchError, match="make the folder writable|make it writable") as told:
+        store.write("import", "A", "1h", bars)
+    assert "\n" not in str(told.value)
+    with pytest.raises(WorkbenchError):
+        store.write("import", "B", "1h", bars.rename(columns={"A": "B"}, level=1))
+    assert len(store.read("import", "A", "1h")) == 1000
+    assert store.list()["status"].tolist() == ["ok"]
