@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from cyclopts import App
 
-from workbench.cli.output import print_json, print_table, show
+from workbench.cli.output import plain, print_json, print_table, show
 from workbench.config import load_settings
+from workbench.errors import ConfigError, WorkbenchError
 
 if TYPE_CHECKING:
-    from workbench.data import BarStore
+    from workbench.data import BarStore, ImportReport
 
 app = App(name="data")
+_SHOWN = 20
 
 
 def _store() -> BarStore:
@@ -24,44 +27,72 @@ def _store() -> BarStore:
 
 @app.command(name="import")
 def import_(
-    *files: Path, source: str = "import", symbol: str | None = None, timeframe: str | None = None, json: bool = False
+    *files: Path,
+    source: str = "import",
+    symbol: str | None = None,
+    timeframe: str | None = None,
+    date_order: Literal["dmy", "mdy"] | None = None,
+    price_scale: float | None = None,
+    json: bool = False,
 ) -> int:
     """Import CSV, Parquet, Feather or JSON files of bars; exit code 2 when a file was refused, the others are kept.
 
     Parameters
     ----------
     files
-        Files, each with the bars of one symbol (a wide file may hold several).
+        Files, each with the bars of one symbol (a wide file may hold several); .gz and .zip are opened.
     source
         Name under which the bars are stored.
     symbol
         Symbol such as BTC/USDT; read from the file name when left out.
     timeframe
         Bar length such as 1h; read from the times when left out.
+    date_order
+        Of dates such as 03/04/2024, when the file itself does not tell: day or month first.
+    price_scale
+        Divide prices by this, for files that store them as whole numbers.
     json
         Print one JSON document.
     """
-    import sys
-
     from workbench.data import import_file
-    from workbench.errors import ConfigError, WorkbenchError
 
     if not files:
         raise ConfigError("no file named; write 'workbench data import FILE …'")
-    store, done, refused = _store(), [], []
+    store = _store()
+    done: list[ImportReport] = []
+    refused = []
     for path in files:
         try:
-            report = import_file(path, store, source=source, symbol=symbol, timeframe=timeframe)
+            report = import_file(path, store, source, symbol, timeframe, date_order=date_order, price_scale=price_scale)
         except WorkbenchError as err:
-            refused.append({"file": str(path), "error": str(err)})
-            print(f"refused {path}: {' '.join(str(err).split())}", file=sys.stderr)
+            line = " ".join(str(err).split())
+            refused.append({"file": str(path), "error": line})
+            print(f"refused {path}: {line}", file=sys.stderr)
             continue
-        done.append(report.to_dict())
+        done.append(report)
         if not json:
-            print(report)
+            _say(report)
     if json:
-        print_json({"imported": done, "refused": refused})
+        print_json({"imported": [_plain(r) for r in done], "refused": refused})
     return 2 if refused else 0
+
+
+def _plain(report: ImportReport) -> dict[str, object]:
+    return {
+        "file": str(report.path),
+        "series": report.frame(),
+        "findings": report.findings,
+        "notes": list(report.notes),
+    }
+
+
+def _say(report: ImportReport) -> None:
+    print_table(report.frame(), f"{report.path}: no bars")
+    for note in report.notes:
+        print(f"  note: {note}")
+    if len(report.findings):
+        counts = report.findings["kind"].value_counts()
+        print("  found: " + ", ".join(f"{n} {kind}" for kind, n in counts.items()) + "; see 'workbench data check'")
 
 
 @app.command(name="list")
@@ -144,10 +175,28 @@ def check(symbol: str | None = None, *, source: str = "sample", timeframe: str =
     json
         Print one JSON document.
     """
-    from workbench.data import load_dataset, stored_quality
+    from workbench.data import ingest_sample, load_dataset
 
     settings = load_settings()
     if symbol is not None:
         load_dataset(source, [symbol], timeframe, settings=settings)
-    findings = stored_quality(_store(), source, timeframe, symbol)
-    show(findings, as_json=json, empty="nothing found: no gap, duplicate, outlier, empty bar or OHLC violation")
+    store = _store()
+    if source == "sample":
+        ingest_sample(store)
+    symbols = [symbol] if symbol is not None else list(store.symbols(source, timeframe))
+    if not symbols:
+        raise ConfigError(f"the store holds no {timeframe} bars of source {source!r}; see 'workbench data list'")
+    reports = {name: store.quality(source, name, timeframe) for name in symbols}
+    if json:
+        print_json([row for report in reports.values() for row in plain(report.findings)])
+        return
+    for name, report in reports.items():
+        row = report.summary.iloc[0]
+        span = f"{row['first']:%Y-%m-%d} to {row['last']:%Y-%m-%d}"
+        print(f"{name}: {row['bars']} bars, {span}, {row['coverage']:.2%} of the {row['calendar']} calendar")
+        print_table(
+            report.findings.drop(columns="symbol").head(_SHOWN),
+            "  nothing found: no gap, duplicate, outlier, empty bar or OHLC violation",
+        )
+        if len(report.findings) > _SHOWN:
+            print(f"  … and {len(report.findings) - _SHOWN} more; --json lists all")

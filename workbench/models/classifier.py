@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -18,7 +19,7 @@ _CHUNK = 4096
 _LARGEST = 1e30  # float32, in which nets compute, ends at 3.4e38
 
 
-class DirectionClassifier(ClassifierMixin, BaseEstimator):
+class DirectionClassifier(ClassifierMixin, BaseEstimator, ABC):
     """Forecasts bear (-1), neutral (0) or bull (+1); subclasses say how in `_fit` and `_forecast`.
 
     ``X`` is (n, n_features), or (n, lookback, n_features) where ``lookback`` is above 1; rows are in time order.
@@ -110,14 +111,16 @@ class DirectionClassifier(ClassifierMixin, BaseEstimator):
         """Return (n,) the most probable class, 0 (no direction) where the top is shared."""
         return top_class(self.predict_proba(X))
 
+    @abstractmethod
     def _fit(self, X: FloatArray, y: IntArray) -> None:
-        raise NotImplementedError
+        """Learn from checked rows that hold at least two classes."""
 
     def _fit_single_class(self) -> None:
         """Set what else a model shows after `fit`, where there was nothing to learn."""
 
+    @abstractmethod
     def _forecast(self, X: FloatArray) -> FloatArray:
-        raise NotImplementedError
+        """Return (n, 3) non-negative scores of checked rows, to be normalised."""
 
     def _forget(self) -> None:
         """Drop what an earlier `fit` learned, so that a failed one leaves no half-old model."""

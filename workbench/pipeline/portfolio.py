@@ -69,7 +69,9 @@ def trade(forecasts: Forecasts, design: Design, bars: Bars, plan: Plan) -> Portf
 def _sized(positions: Panel, bars: Bars, plan: Plan) -> Panel:
     if plan.volatility_target == 0:
         return positions
-    return volatility_target(positions, bars["close"], plan.volatility_target, max_leverage=plan.max_leverage)
+    return volatility_target(
+        positions, pd.DataFrame(bars["close"]), plan.volatility_target, max_leverage=plan.max_leverage
+    )
 
 
 def _baseline_forecast(name: str, design: Design, like: Panel) -> Panel:
