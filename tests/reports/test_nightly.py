@@ -19,6 +19,7 @@ from workbench.errors import ConfigError, WorkbenchError
 from workbench.ops.locks import file_lock
 from workbench.reports import NightlyResult, run_nightly
 from workbench.reports.board import close_unfinished
+from workbench.reports.nightly import new_folder
 
 FIXTURES = Path(__file__).parent / "notebooks"
 CAST = {"data": "ok", "train": "raises", "backtest": "grows", "risk_center": "ok"}
@@ -71,7 +72,7 @@ def test_the_risk_center_waits_for_the_others(night: tuple[NightlyResult, list[s
 def test_the_index_tells_it_all(night: tuple[NightlyResult, list[str], Settings]) -> None:
     result, _, settings = night
     page = result.index.read_text()
-    assert "1 of 4 jobs not ok" in page
+    assert "3 done, 1 failed" in page
     assert 'href="my_data/report.html"' in page
     assert "ZeroDivisionError: division by zero" in page
     assert "My train &amp; more" in page
@@ -135,14 +136,9 @@ def test_a_killed_nightly_is_shown_as_incomplete_and_the_next_one_works(tmp_path
     assert (settings.runs_dir / "latest").resolve() == second.folder
 
 
-@pytest.mark.slow
 def test_two_nightlies_of_one_second_have_folders_of_their_own(tmp_path: Path, now: datetime) -> None:
-    settings = _home(tmp_path / "home", {"data": "ok"})
-    first = run_nightly(settings, now=now)
-    before = (first.folder / "my_data" / "data.ipynb").read_bytes()
-    second = run_nightly(settings, now=now)
-    assert (first.folder.name, second.folder.name) == ("2026-01-31T02-00-00Z", "2026-01-31T02-00-00Z-2")
-    assert (first.folder / "my_data" / "data.ipynb").read_bytes() == before
+    names = [new_folder(tmp_path / "runs", now).name for _ in range(3)]
+    assert names == ["2026-01-31T02-00-00Z", "2026-01-31T02-00-00Z-2", "2026-01-31T02-00-00Z-3"]
 
 
 def test_a_second_nightly_is_told_who_runs(tmp_path: Path, now: datetime) -> None:

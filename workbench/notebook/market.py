@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from workbench.config import DataParameters, LiveChartParameters
+from workbench.config import DataParameters, LiveChartParameters, parse_spec
 from workbench.errors import ConfigError
 from workbench.notebook.config import Config
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from workbench.data import QualityReport
+    from workbench.data import BarStore, QualityReport
     from workbench.typing import Bars
 
 
@@ -24,6 +24,20 @@ class Market:
     bars: Bars
     quality: QualityReport
     symbols: tuple[str, ...]
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """One row per symbol: bars, range, coverage and the counts of those kinds of finding that there are."""
+        table = self.quality.summary.reset_index()
+        empty = [c for c in table.columns[7:] if not table[c].any()]
+        return table.drop(columns=empty)
+
+    @property
+    def sound(self) -> bool:
+        """Whether every bar in the store keeps the convention; bars that an import set aside are not in it."""
+        found = self.quality.findings
+        kept = replace(self.quality, findings=found[~found["set_aside"]])
+        return kept.ok
 
 
 def inspect_market(cfg: Config) -> Market | None:
@@ -60,8 +74,21 @@ def inspect_market(cfg: Config) -> Market | None:
             "bring files with 'workbench data import FILE'"
         )
     bars = load_bars(parameters.source, list(symbols), parameters.timeframe, settings=cfg.settings)
-    quality = quality_report(bars, parameters.timeframe)
-    return Market(open_store(cfg.settings).list(), bars, quality, symbols)
+    store = open_store(cfg.settings)
+    quality = quality_report(bars, parameters.timeframe, findings=_import_findings(store, parameters, symbols))
+    return Market(store.list(), bars, quality, symbols)
+
+
+def _import_findings(store: BarStore, parameters: DataParameters, symbols: tuple[str, ...]) -> pd.DataFrame | None:
+    """Return what the imports behind the series found on their way, None for a market that is not stored."""
+    import pandas as pd
+
+    from workbench.data import MARKETS
+
+    if parse_spec(parameters.source).name in MARKETS:
+        return None
+    parts = [store.import_findings(parameters.source, s, parameters.timeframe) for s in symbols]
+    return pd.concat(parts, ignore_index=True)
 
 
 def chart_bars(cfg: Config) -> Bars:

@@ -38,11 +38,18 @@ def render_index(state: dict[str, Any]) -> str:
         started=state["started"].replace("T", " ").removesuffix("+00:00"),
         seconds=state["seconds"],
         jobs=[_shown(job) for job in state["jobs"]],
-        bad=len(bad),
+        words=_words(state["jobs"]),
+        bad=bool(bad),
         unfinished=any(j["status"] in {"running", "waiting"} for j in state["jobs"]),
         style=style,
         disclaimer=DISCLAIMER,
     )
+
+
+def _words(jobs: list[dict[str, Any]]) -> str:
+    """Count the jobs by what became of them, such as ``7 done, 1 failed, 1 skipped``."""
+    statuses = [j["status"] for j in jobs]
+    return ", ".join(f"{statuses.count(s)} {word}" for s, word in _WORDS.items() if s in statuses)
 
 
 def _shown(job: dict[str, Any]) -> dict[str, Any]:
@@ -69,7 +76,7 @@ def _trial(headline: dict[str, Any]) -> str:
 
 
 def _percent(value: float | None) -> str:
-    return "" if value is None or math.isnan(value) else f"{value:.1%}".replace("%", " %").replace("-", "−")
+    return "" if value is None or math.isnan(value) else f"{value:,.1%}".replace("%", " %").replace("-", "−")
 
 
 def _number(value: float | None) -> str:

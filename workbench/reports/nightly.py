@@ -102,7 +102,7 @@ def run_nightly(
     began = time.monotonic()
     with file_lock(settings.runs_dir / ".nightly.lock", "the nightly", timeout=0):
         close_unfinished(settings.runs_dir)
-        folder = _new_folder(settings.runs_dir, now)
+        folder = new_folder(settings.runs_dir, now)
         board = Board.open(folder, settings, selection, now)
         _run_all(selection, board, settings, n_jobs, now, progress or _silent)
         _attach(board, settings)
@@ -116,7 +116,8 @@ def _silent(line: str) -> None:
     """Report to nobody."""
 
 
-def _new_folder(runs: Path, now: datetime) -> Path:
+def new_folder(runs: Path, now: datetime) -> Path:
+    """Make a folder named by the UTC second, with a number behind it when that one is taken."""
     stamp = now.strftime("%Y-%m-%dT%H-%M-%SZ")
     for name in (stamp, *(f"{stamp}-{n}" for n in range(2, 1000))):
         try:

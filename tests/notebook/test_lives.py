@@ -1,0 +1,193 @@
+"""Every notebook in its three lives, with small experiments: by hand in the lab, as a job of a nightly, as a page."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from workbench.config import NOTEBOOKS, Settings, load_experiment, load_settings
+from workbench.reports import NightlyResult, run_nightly
+from workbench.tracking import read_record
+
+FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
+NOW = datetime(2026, 1, 31, 2, tzinfo=UTC)
+MARKET = "  source: planted(strength=0.7, seed=3, n_bars=700)\n  symbols: [SYN]\n  features: ['ret(1)', 'rsi(14)']\n"
+# Each on a data set of its own: trials are counted per data set, and the count deflates the Sharpe ratio.
+SMALL = {
+    "data": "  symbols: [SPX, AAPL]\n",
+    "backtest": MARKET + "  horizon: 1\n  train_size: 200\n  test_size: 100\n",
+    "train": MARKET.replace("seed=3", "seed=4") + "  horizon: 1\n  hidden: [8]\n  lookback: 4\n  epochs: 2\n",
+    "live_chart": "  symbol: MSFT\n  window: 60\n",
+    "risk_center": "  window: 30\n",
+}
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    folder = tmp_path_factory.mktemp("lives")
+    (folder / "experiments").mkdir()
+    for name, text in SMALL.items():
+        (folder / "experiments" / f"small_{name}.yaml").write_text(f"notebook: {name}\nparameters:\n{text}")
+    return load_settings({"WORKBENCH_HOME": str(folder), "WORKBENCH_NOTEBOOKS": str(FOLDER)})
+
+
+@pytest.fixture(scope="module")
+def night(home: Settings) -> NightlyResult:
+    return run_nightly(home, now=NOW)
+
+
+def test_every_notebook_is_a_job(night: NightlyResult) -> None:
+    assert {j.name: (j.status, j.error) for j in night.jobs} == {f"small_{n}": ("ok", "") for n in NOTEBOOKS}
+    assert night.exit_code == 0
+    index = night.index.read_text()
+    assert "5 done" in index
+    assert "1 of 1" in index
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("data", ["Closing prices", "every bar keeps the bars convention"]),
+        ("backtest", ["gates", "trial 1 of 1 on this data set", "filled at the open of bar t+1", "buy and hold"]),
+        ("train", ["gates", "validation loss", "all losses are finite"]),
+        ("live_chart", ["MSFT: last 60 of 3,270 bars"]),
+        ("risk_center", ["State: ", "expected shortfall over one bar"]),
+    ],
+)
+def test_reports_show_what_they_promise(night: NightlyResult, name: str, words: list[str]) -> None:
+    (job,) = [j for j in night.jobs if j.notebook == name]
+    assert job.html_path is not None
+    page = job.html_path.read_text()
+    for word in words:
+        assert word in page, word
+    assert page.count("Bokeh = ") + page.count("Bokeh=") >= 1
+    assert "ot financial advice" in page
+
+
+def test_the_run_carries_its_report(night: NightlyResult, home: Settings) -> None:
+    (job,) = [j for j in night.jobs if j.notebook == "backtest"]
+    assert job.computed
+    attached = [p for p in home.artifacts_dir.rglob("*") if p.is_file() and job.run_id in str(p)]
+    names = {p.name for p in attached}
+    assert {"backtest.ipynb", "report.html"} <= names
+    assert read_record(job.run_id, home).started == NOW.isoformat()
+
+
+def test_the_risk_center_read_the_backtest(night: NightlyResult) -> None:
+    runs = {j.notebook: j for j in night.jobs}
+    assert runs["risk_center"].run_id == runs["backtest"].run_id
+    assert runs["risk_center"].computed is False
+
+
+def test_a_second_night_has_equal_metrics_and_the_same_trial(night: NightlyResult, home: Settings) -> None:
+    again = run_nightly(home, [home.experiments_dir / "small_backtest.yaml"], now=NOW)
+    (first,) = [j for j in night.jobs if j.notebook == "backtest"]
+    one, two = (read_record(run, home) for run in (first.run_id, again.jobs[0].run_id))
+    assert one.run_id != two.run_id
+    assert two.metrics == one.metrics
+    assert two.baselines.keys() == one.baselines.keys()
+    assert (one.trial["is_new"], two.trial["is_new"]) == (True, False)
+    assert (two.trial["number"], two.trial["n_trials"]) == (one.trial["number"], one.trial["n_trials"])
+    assert "1 of 1, seen before" in again.index.read_text()
+
+
+@pytest.fixture(scope="module")
+def by_hand(night: NightlyResult, home: Settings) -> dict[str, nbformat.NotebookNode]:
+    """Every notebook executed cell by cell as JupyterLab does, app cell included."""
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(NOTEBOOKS, pool.map(lambda n: _execute(n, home), NOTEBOOKS), strict=True))
+
+
+def _execute(name: str, home: Settings) -> nbformat.NotebookNode:
+    import os
+
+    from nbclient import NotebookClient
+    from papermill.iorw import load_notebook_node
+    from papermill.parameterize import parameterize_notebook
+
+    notebook = load_notebook_node(str(FOLDER / f"{name}.ipynb"))
+    (job,) = load_experiment(home.experiments_dir / f"small_{name}.yaml").jobs
+    parameterize_notebook(notebook, job.parameters.model_dump(), kernel_name="python3", language="python")
+    env = {k: v for k, v in os.environ.items() if not k.startswith("WORKBENCH_")}
+    env |= {"WORKBENCH_HOME": str(home.home), "OMP_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    client = NotebookClient(notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(FOLDER)}})
+    client.execute(env=env)
+    return notebook
+
+
+@pytest.mark.parametrize("name", sorted(NOTEBOOKS))
+def test_every_notebook_runs_by_hand(by_hand: dict[str, nbformat.NotebookNode], name: str) -> None:
+    cells = {c.metadata["tags"][0]: c for c in by_hand[name].cells if c.cell_type == "code"}
+    assert not [o for c in cells.values() for o in c.outputs if o.output_type == "error"]
+    assert cells["report"].outputs
+    shown = [o for o in cells["app"].outputs if "data" in o]
+    assert shown, "the app cell shows its page in the lab too"
+
+
+@pytest.fixture(scope="module")
+def server(night: NightlyResult, home: Settings) -> Iterator[str]:
+    """Panel's own server over the notebooks, as plain ``panel serve`` runs them."""
+    import panel
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WORKBENCH_HOME", str(home.home))
+        patch.setenv("WORKBENCH_NOTEBOOKS", str(FOLDER))
+        patch.delenv("WORKBENCH_MODE", raising=False)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        pages = {name: str(FOLDER / f"{name}.ipynb") for name in NOTEBOOKS}
+        thread = panel.serve(pages, port=port, address="127.0.0.1", threaded=True, show=False, verbose=False)
+        yield f"http://127.0.0.1:{port}"
+        thread.stop()
+
+
+def _visit(address: str, arguments: dict[str, str] | None = None) -> str:
+    """Open a session as a browser does and return the page's document as text."""
+    from bokeh.client import pull_session
+
+    for _ in range(50):
+        try:
+            session = pull_session(url=address, arguments=arguments)
+            break
+        except OSError:
+            time.sleep(0.2)
+    else:
+        pytest.fail(f"{address} did not answer")
+    try:
+        assert session.document.roots
+        return json.dumps(session.document.to_json(), default=str)
+    finally:
+        session.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("backtest", "Backtests"),
+        ("train", "Training"),
+        ("risk_center", "Risk center"),
+        ("data", "AAPL"),
+        ("live_chart", "SPX"),
+    ],
+)
+def test_every_notebook_is_a_page(server: str, home: Settings, name: str, words: str) -> None:
+    before = set(home.records_dir.iterdir())
+    text = _visit(f"{server}/{name}")
+    assert "Traceback" not in text
+    assert words in text
+    assert set(home.records_dir.iterdir()) == before, "a page loads finished runs and computes none"
+
+
+def test_the_address_overlays_parameters(server: str) -> None:
+    assert "IBM" in _visit(f"{server}/live_chart", {"symbol": "IBM", "window": "50"})
