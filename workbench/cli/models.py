@@ -24,8 +24,11 @@ def list_(*, json: bool = False) -> None:
     """
     from workbench.tracking import list_models
 
+    table = list_models(load_settings())
+    if not json:
+        table = table.assign(run_id=table["run_id"].str[:8], sha256=table["sha256"].str[:12])
     show(
-        list_models(load_settings()),
+        table,
         as_json=json,
         empty="no registered models yet; a backtest with register_model: true makes one",
     )

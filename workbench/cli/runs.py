@@ -8,6 +8,10 @@ from workbench.cli.output import show
 from workbench.config import load_settings
 
 app = App(name="runs")
+_SHOWN = (
+    "run_id", "finished", "notebook", "name", "dataset", "n_trials", "passed", "sharpe_ratio", "deflated_sharpe_ratio",
+    "max_drawdown",
+)  # fmt: skip
 
 
 @app.command(name="list")
@@ -28,7 +32,10 @@ def list_(*, notebook: str | None = None, limit: int = 30, json: bool = False) -
     table = list_records(load_settings())
     if notebook:
         table = table[table["notebook"] == notebook]
-    show(table.head(limit), as_json=json, empty="no finished runs yet; make some with 'workbench nightly'")
+    table = table.head(limit)
+    if not json:
+        table = table[list(_SHOWN)].assign(run_id=table["run_id"].str[:8], finished=table["finished"].dt.floor("min"))
+    show(table, as_json=json, empty="no finished runs yet; make some with 'workbench nightly'")
 
 
 @app.command

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from workbench.config.parameters import Parameters, validate_parameters
+from workbench.config.parameters import Parameters, parameters_of, validate_parameters
 from workbench.config.suggest import did_you_mean
 from workbench.errors import ConfigError
 
@@ -82,6 +82,8 @@ def _jobs(path: Path, text: dict[str, Any]) -> tuple[Job, ...]:
         raise ConfigError(
             f"experiment file {path.name}: 'parameters' maps names to values, 'matrix' maps names to lists"
         )
+    if "experiment" in parameters_of(notebook).model_fields:
+        base = {"experiment": path.stem, **base}
     timeout = text.get("timeout_s", 600)
     if not isinstance(timeout, int) or isinstance(timeout, bool) or timeout < 1:
         raise ConfigError(f"experiment file {path.name}: timeout_s must be a whole number of seconds, got {timeout!r}")

@@ -88,7 +88,7 @@ class _Experiment(_Market):
         0.0, ge=0, le=5, description="half width of the neutral class, in trailing volatilities"
     )
     seed: int = Field(7, ge=0, le=2**32 - 1, description="seed of every random draw of the run")
-    experiment: str = Field("", description="MLflow experiment; empty = the notebook's name")
+    experiment: str = Field("", description="MLflow experiment and model name; empty = the file's or the notebook's")
     register_model: bool = Field(False, description="register the final model as a challenger")
 
 
