@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from workbench import backtest
 from workbench.backtest import simulate
 from workbench.errors import ConfigError, DataError
 
@@ -278,3 +279,19 @@ GOLDEN = {
     "total_slippage": 0.0683160688,
     "final_equity": 0.951570675,
 }
+
+
+def test_a_market_without_prices_or_orders_leaves_the_cash(cases):
+    bars = cases.market(15, 5, 2)
+    empty = bars * np.nan
+    for market, positions in ((empty, cases.targets(15, bars, "dense")), (bars, bars["close"] * 0.0)):
+        result = simulate(positions, market, initial_cash=3.0)
+        assert (result.equity == 3.0).all()
+        assert result.fills.empty
+        assert result.trades.empty
+        assert result.trades["exit_time"].dtype == bars.index.dtype
+
+
+def test_public_names_are_sorted():
+    assert backtest.__all__ == sorted(backtest.__all__)
+    assert all(hasattr(backtest, name) for name in backtest.__all__)

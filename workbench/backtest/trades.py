@@ -50,10 +50,11 @@ def round_trips(fills: pd.DataFrame, market: Market) -> pd.DataFrame:
         mine = np.flatnonzero((fills["symbol"] == symbol).to_numpy())
         series = (fills[c].to_numpy()[mine].tolist() for c in ("units", "price", "fee"))
         rows += _trips_of(symbol, asset, bars[mine].tolist(), *series, market=market)
-    rows.sort(key=operator.itemgetter(1))  # by entry time; stable, so then by symbol
+    rows.sort(key=operator.itemgetter(1))  # by entry; stable, so then by symbol
     table = pd.DataFrame(rows, columns=list(COLUMNS))
-    times = {c: pd.DatetimeIndex(table[c], dtype=market.times.dtype) for c in ("entry_time", "exit_time")}
-    return table.assign(**times)
+    left = table["exit_time"].to_numpy(dtype=np.int64)
+    exits = market.times[left].where(left >= 0)  # −1 is an open trade
+    return table.assign(entry_time=market.times[table["entry_time"].to_numpy(dtype=np.int64)], exit_time=exits)
 
 
 def _trips_of(
@@ -94,8 +95,8 @@ def _row(symbol: str, trip: _Trip, exit_bar: int | None, market: Market) -> tupl
     last = len(market.times) - 1 if exit_bar is None else exit_bar
     return (
         symbol,
-        market.times[trip.first],
-        pd.NaT if exit_bar is None else market.times[exit_bar],
+        trip.first,
+        -1 if exit_bar is None else exit_bar,
         "long" if trip.sign > 0 else "short",
         trip.entry_value / trip.entered,
         trip.exit_value / trip.left,

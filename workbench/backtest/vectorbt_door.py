@@ -40,7 +40,7 @@ def simulate_vectorbt(
     not show, and scaled back.
     """
     account = open_account(positions, bars, fee_bps, slippage_bps, initial_cash, max_leverage, rebalance)
-    scale = _UNITS * float(np.nanmax(account.market.closes)) / account.cash
+    scale = _UNITS * float(_last_known(account.market.closes).max()) / account.cash
     portfolio = _run(account, account.cash * scale)
     equity = portfolio.value().to_numpy() / scale
     held = portfolio.asset_value(group_by=False).to_numpy() / scale / equity[:, None]
