@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.data import BAR_FIELDS, bars_of, check_bars, content_hash, symbol_frame, symbols_of, synthetic_market
@@ -100,6 +100,7 @@ def test_the_hash_is_of_the_content_alone(bars: pd.DataFrame) -> None:
     assert content_hash(bars) == content_hash(shuffled) == content_hash(finer)
 
 
+@settings(deadline=None)
 @given(row=st.integers(0, 49), field=st.sampled_from(BAR_FIELDS), symbol=st.sampled_from(["A", "B"]))
 def test_any_change_of_a_value_changes_the_hash(row: int, field: str, symbol: str) -> None:
     bars = synthetic_market("gbm(seed=3, n_bars=50)", ["A", "B"], "1h")[0]

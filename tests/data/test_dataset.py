@@ -150,9 +150,12 @@ def test_coverage_is_a_share_for_each_month(settings: Settings) -> None:
 
 def test_a_stored_symbol_is_read_fast(settings: Settings) -> None:
     load_bars("sample", ["SPX"], settings=settings)
-    began = time.perf_counter()
-    load_bars("sample", ["SPX"], settings=settings)
-    assert time.perf_counter() - began < 0.3
+    took = []
+    for _ in range(5):
+        began = time.perf_counter()
+        load_bars("sample", ["SPX"], settings=settings)
+        took.append(time.perf_counter() - began)
+    assert min(took) < 0.3
 
 
 def test_the_room_opens_without_heavy_libraries() -> None:

@@ -295,7 +295,7 @@ def test_symbols_in_a_column_become_series(tmp_path: Path) -> None:
 
 def test_the_symbol_must_be_known_and_the_bar_length_must_fit(tmp_path: Path) -> None:
     path = write(tmp_path, [HEADER, *ROWS], "prices.csv")
-    refused(path, "say symbol=")
+    refused(path, "give it, such as symbol=")
     assert read_bar_file(path, symbol="MY.X").symbols == ("MY.X",)
     refused(path, "'4h' does not fit: 100% of the bars are 1h apart", symbol="X", timeframe="4h")
     refused(write(tmp_path, [HEADER, *ROWS], "SPY-1d.csv"), "its name: the time frame '1d' does not fit")

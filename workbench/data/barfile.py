@@ -112,14 +112,16 @@ def _named_series(
     if None in series:
         name = wanted or named
         if name is None:
-            raise table.error("the symbol is neither in the file nor in its name; say symbol='BTC/USDT'")
+            raise table.error(
+                "no symbol in the file or in its name; give it, such as symbol='BTC/USDT' (--symbol BTC/USDT)"
+            )
         return {name: series[None]}
     by_name = {check_symbol(normal_symbol(str(s))): frame for s, frame in series.items()}
     if wanted is not None and wanted not in by_name:
         raise table.error(f"the file holds {', '.join(sorted(by_name))}, not {wanted!r}")
     if wanted is None and named is not None and len(by_name) == 1 and named not in by_name:
         raise table.error(
-            f"its name says {named!r} but its column says {next(iter(by_name))!r}; say which with symbol="
+            f"its name says {named!r} but its column says {next(iter(by_name))!r}; say which with symbol= (--symbol)"
         )
     return {wanted: by_name[wanted]} if wanted is not None else by_name
 
@@ -127,7 +129,9 @@ def _named_series(
 def _length(table: RawTable, frames: dict[str, pd.DataFrame], wanted: str | None, told: str | None) -> str:
     lengths = {s: _length_of(table, pd.DatetimeIndex(f.index), wanted, told) for s, f in frames.items()}
     if len(set(lengths.values())) > 1:
-        raise table.error(f"its symbols differ in bar length ({lengths}); import them one by one with symbol=")
+        raise table.error(
+            f"its symbols differ in bar length ({lengths}); import them one by one with symbol= (--symbol)"
+        )
     return next(iter(lengths.values()))
 
 
@@ -139,5 +143,7 @@ def _length_of(table: RawTable, times: pd.DatetimeIndex, wanted: str | None, tol
         check_timeframe(times, name)
     except DataError as err:
         origin = "" if wanted or not told else "its name: "
-        raise table.error(f"{origin}{err}; say timeframe= as the times are" if name else str(err)) from None
+        raise table.error(
+            f"{origin}{err}; give timeframe= (--timeframe) as the times are" if name else str(err)
+        ) from None
     return name

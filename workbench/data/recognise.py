@@ -200,7 +200,7 @@ def _refuse_lean(table: RawTable, how: str, price_scale: float | None) -> None:
         first, price = (str(c) for c in table.cells.iloc[0, :2])
         raise table.error(
             f"a file without a header whose times look like {first!r} usually holds prices times 10000 "
-            f"(first open {price}); say price_scale=0.0001, or price_scale=1 to take them as they are"
+            f"(first open {price}); multiply by price_scale=0.0001 (--price-scale), or by 1"
         )
 
 

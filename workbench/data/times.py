@@ -140,7 +140,7 @@ def _from_year_last(
                 else "contradicts others: the day stands first and second"
             )
             raise table.error(
-                f"{table.place(0)}, column {name!r}: {text.iloc[0]!r} {why}; say date_order='dmy' or 'mdy'"
+                f"{table.place(0)}, column {name!r}: {text.iloc[0]!r} {why}; date_order='dmy' or 'mdy' (--date-order)"
             )
         order = "dmy" if (one > 12).any() else "mdy"
     day, month = (one, two) if order == "dmy" else (two, one)

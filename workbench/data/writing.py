@@ -65,7 +65,7 @@ def _refuse_contradiction(table: SeriesTable, old: pd.DataFrame, new: pd.DataFra
     time, field, value = old.index[row], str(old.columns[column]), float(after[row, column])
     raise BarsError(
         f"{table.label} already holds {time:%Y-%m-%d %H:%M} with {field} {before[row, column]:g}, not {value:g} "
-        f"({int(differs.any(axis=1).sum())} bar(s) differ); use another source name, or mode='replace'",
+        f"({int(differs.any(axis=1).sum())} bar(s) differ); use another source name (--source), or mode='replace'",
         symbol=table.label.split(" ", 1)[0],
         time=time,
         field=field,
