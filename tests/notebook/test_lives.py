@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import time
 from collections.abc import Iterator
@@ -72,6 +73,33 @@ def test_reports_show_what_they_promise(night: NightlyResult, name: str, words: 
         assert word in page, word
     assert page.count("Bokeh = ") + page.count("Bokeh=") >= 1
     assert "ot financial advice" in page
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", sorted(NOTEBOOKS))
+def test_reports_open_in_a_browser_with_no_network(night: NightlyResult, name: str) -> None:
+    playwright = pytest.importorskip("playwright.sync_api")
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if not chromium:
+        pytest.skip("no Chromium; install it with 'make chromium'")
+    (job,) = [j for j in night.jobs if j.notebook == name]
+    assert job.html_path is not None
+    asked: list[str] = []
+    errors: list[str] = []
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page()
+        page.on("request", lambda r: asked.append(r.url))
+        page.on("console", lambda m: errors.append(m.text) if m.type in {"error", "warning"} else None)
+        page.on("pageerror", lambda e: errors.append(str(e)))
+        page.context.set_offline(True)
+        page.goto(job.html_path.as_uri())
+        page.locator("canvas").first.wait_for(timeout=20_000)
+        n_charts = page.evaluate("Bokeh.documents.length")
+        browser.close()
+    assert n_charts == {"backtest": 7, "train": 5, "risk_center": 4, "data": 2, "live_chart": 1}[name]
+    assert [a for a in asked if not a.startswith(("file:", "data:", "blob:"))] == []
+    assert errors == []
 
 
 def test_the_run_carries_its_report(night: NightlyResult, home: Settings) -> None:
