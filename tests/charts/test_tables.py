@@ -21,7 +21,7 @@ from workbench.tracking import RunRecord
         (number(-1234.5), "−1,234.50"),
         (write_metric("sharpe_ratio", 1.234), "1.23"),
         (write_metric("max_drawdown", 0.2), "20.0 %"),
-        (write_metric("max_drawdown_duration", 1234.0), "1,234"),
+        (write_metric("max_drawdown_duration", 1234.0), "1,234 bars"),
         (write_metric("deflated_sharpe_ratio", 0.6104), "0.610"),
         (write_metric("sharpe_ratio", math.nan), "–"),
     ],

@@ -47,6 +47,7 @@ class LiveChartPage(param.Parameterized):
         self, bars: pd.DataFrame, parameters: LiveChartParameters | None = None, settings: Settings | None = None
     ) -> None:
         super().__init__()
+        self._callback: Any = None
         self._settings = settings or load_settings()
         self._p = parameters or LiveChartParameters.model_validate({})
         held = [str(s) for s in bars.columns.get_level_values("symbol").unique()]
@@ -57,7 +58,6 @@ class LiveChartPage(param.Parameterized):
         self.param.timeframe.objects = self._timeframes(symbol)
         self.param.speed.objects = {f"{s:g} bars/s": s for s in speeds}
         self.param.update(symbol=symbol, timeframe=self._p.timeframe, speed=float(self._p.speed))
-        self._callback: Any = None
         self._load(bars, symbol)
 
     # What is shown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import signal
 import socket
 import time
@@ -11,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from workbench import charts
 from workbench.apps.session import cells_of, run_page
 from workbench.apps.shell import Page, find_pages, index_html
 from workbench.config import Settings
@@ -18,6 +20,13 @@ from workbench.errors import ConfigError
 from workbench.ops import get_logger
 
 HOST = "127.0.0.1"
+_SOON = (
+    "workbench.apps.live",
+    "workbench.features",
+    "workbench.data.store",
+    "workbench.apps.riskcenter",
+    "workbench.apps.training",
+)
 _log = get_logger("apps")
 
 
@@ -52,10 +61,10 @@ def serve(
     refuse_taken(port)
     address = f"http://{HOST}:{port}/"
     server = _server(pages, folder, port)
-    warm_up(pages)
     _stop_on_signals(server)
     server.start()
     (on_ready or _announce)(address)
+    warm_up(pages, server.io_loop)
     if open_browser:
         server.io_loop.call_later(0.1, webbrowser.open, address)
     try:
@@ -129,16 +138,25 @@ def _index_handler() -> Any:
     return Index
 
 
-def warm_up(pages: Sequence[Page]) -> None:
-    """Import what pages draw with and compile their cells, so that the first visitor does not wait for it."""
-    from workbench import charts
+def warm_up(pages: Sequence[Page], loop: Any) -> None:
+    """Do ahead of the first visit what it would wait for, in short steps between which the server answers."""
+    steps: list[Callable[[], object]] = [partial(_read, page) for page in pages]
+    steps += [partial(importlib.import_module, name) for name in _SOON]
+    steps.append(charts.preload)
 
-    charts.preload()
-    for page in pages:
-        try:
-            cells_of(page)
-        except (ValueError, KeyError, OSError, SyntaxError) as err:
-            _log.warning("notebook cannot be read", page=page.stem, error=str(err))
+    def next_step() -> None:
+        if steps:
+            steps.pop(0)()
+            loop.call_later(0.005, next_step)
+
+    loop.add_callback(next_step)
+
+
+def _read(page: Page) -> None:
+    try:
+        cells_of(page)
+    except (ValueError, KeyError, OSError, SyntaxError) as err:
+        _log.warning("notebook cannot be read", page=page.stem, error=str(err))
 
 
 def _announce(address: str) -> None:

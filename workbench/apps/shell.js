@@ -33,7 +33,7 @@
     const tick = () => { clock.textContent = new Date().toISOString().slice(0, 19).replace("T", " ") + " UTC"; };
     tick();
     setInterval(tick, 1000);
-  });
+  }, { once: true }); // a module loader of Panel fires this event a second time
 
   // Space plays or pauses, "." steps one bar; typing into a control is left alone.
   document.addEventListener("keydown", (event) => {

@@ -78,7 +78,7 @@ def _plain(text: str, limit: int = 180) -> str:
 @cache
 def style_sheet() -> str:
     """Return the CSS of the shell and of the charts."""
-    return (_HERE / "shell.css").read_text(encoding="utf-8") + theme_css("auto")
+    return theme_css("auto") + (_HERE / "shell.css").read_text(encoding="utf-8")
 
 
 @cache

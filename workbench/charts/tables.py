@@ -119,9 +119,9 @@ def moment(value: Any) -> str:
 _UNITS: dict[str, tuple[str, Callable[[float], str]]] = {
     "fraction": ("%", percent),
     "ratio": ("ratio", number),
-    "bars": ("bars", whole),
+    "bars": ("bars", lambda v: f"{whole(v)} bars"),
     "probability": ("0 to 1", lambda v: number(v, 3)),
-    "per year": ("× per year", number),
+    "per year": ("× per year", lambda v: f"{number(v, 1)}×/year"),
     "number": ("", number),
     "count": ("count", whole),
 }
@@ -180,12 +180,10 @@ def metrics_table(metrics: Mapping[str, float], baselines: Mapping[str, Mapping[
             best = _best(values, measure.direction) if len(values) > 1 else None
             if best:
                 marks[(i, best)] = "best"
-        marks[(i, "unit")] = "soft"
     frame = pd.DataFrame(rows, columns=["measure", "unit", "key", *names]).set_index("key", drop=False)
     write = _by_row(frame, names)
     columns = [
         Column("measure", "measure", str, True),
-        Column("unit", "unit", str, True),
         *(Column(n, label_of(n), str) for n in names),
     ]
     return _Written(frame[["measure", "unit", *names]], columns, "", marks, titles, write)
