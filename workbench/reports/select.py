@@ -111,5 +111,5 @@ def missing_bars(job: Job, settings: Settings) -> str:
         raise ConfigError(f"{job.experiment_file}: the sample has no {timeframe} bars of {absent[0]!r}.{hint}")
     return (
         f"source {source!r} holds no {timeframe} bars of {', '.join(absent)}; "
-        "bring them with 'workbench data import FILE --symbol SYMBOL'"
+        "bring them with 'workbench data import FILE'"
     )
