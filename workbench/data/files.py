@@ -87,6 +87,13 @@ def read_table(path: Path | str) -> RawTable:
     return _read_columnar(path, stem, data, kind)
 
 
+def cell_texts(cells: pd.Series) -> pd.Series:
+    """Return cells as text without blanks around it; an empty cell is ``""``."""
+    if isinstance(cells.dtype, pd.StringDtype):
+        return cells.fillna("").str.strip()
+    return cells.map(lambda c: "" if c is None else str(c).strip())
+
+
 def _unpack(path: Path) -> tuple[bytes, str]:
     try:
         if path.suffix.lower() == ".gz":

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.data.bars import BAR_FIELDS, PRICE_FIELDS
-from workbench.data.files import RawTable
+from workbench.data.files import RawTable, cell_texts
 from workbench.data.times import read_times
 from workbench.typing import FloatArray
 
@@ -225,10 +225,10 @@ def numbers(table: RawTable, column: int, name: str) -> FloatArray:
     cells = table.cells[column]
     if pd.api.types.is_numeric_dtype(cells.dtype) and not pd.api.types.is_bool_dtype(cells.dtype):
         return cells.to_numpy(np.float64, na_value=np.nan)
-    text = cells.map(lambda c: "" if c is None else str(c).strip())
+    text = cell_texts(cells)
     text = text.mask(text.str.lower().isin(_EMPTY), "nan")
     try:
-        return np.asarray(pc.cast(pa.array(text.to_list(), pa.string()), pa.float64()).to_numpy(zero_copy_only=False))
+        return np.asarray(pc.cast(pa.array(text, pa.string()), pa.float64()).to_numpy(zero_copy_only=False))
     except pa.ArrowInvalid:
         row = next(i for i, t in enumerate(text) if not _reads(t))
         comma = " (a decimal comma? write a point)" if re.fullmatch(r"-?\d+,\d+", text.iloc[row]) else ""

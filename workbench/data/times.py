@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pandas as pd
 
-from workbench.data.files import RawTable
+from workbench.data.files import RawTable, cell_texts
 
 # An epoch number is read in the one unit that puts it between 1980 and 2100; these ranges do not overlap.
 _EPOCH_UNITS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
@@ -44,7 +44,7 @@ def read_times(table: RawTable, column: int, name: str, date_order: str | None =
         return _from_datetimes(table, cells, name)
     if pd.api.types.is_numeric_dtype(cells.dtype) and not pd.api.types.is_bool_dtype(cells.dtype):
         return _from_numbers(table, cells.to_numpy(np.float64), cells, name)
-    text = cells.map(lambda c: "" if c is None else str(c).strip())
+    text = cell_texts(cells)
     empty = np.flatnonzero((text == "").to_numpy())
     if len(empty):
         raise table.error(f"{table.place(int(empty[0]))}, column {name!r} has no time; fill it in or remove the row")
