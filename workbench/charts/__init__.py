@@ -12,15 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from workbench.charts.calendar import monthly_table
-    from workbench.charts.candles import (
-        CandleFigure,
-        candle_figure,
-        candle_rows,
-        candles_chart,
-        of_symbol,
-        one_symbol,
-        source_data,
-    )
+    from workbench.charts.candlerows import candle_rows, latest_window, of_symbol, one_symbol, source_data
+    from workbench.charts.candles import CandleFigure, candle_figure, candles_chart
     from workbench.charts.exposure import costs_chart, exposure_chart
     from workbench.charts.figure import preload
     from workbench.charts.folds import folds_chart
@@ -47,7 +40,7 @@ _HOMES = {
     "CandleFigure": "candles",
     "Table": "tables",
     "candle_figure": "candles",
-    "candle_rows": "candles",
+    "candle_rows": "candlerows",
     "candles_chart": "candles",
     "catalogue_table": "rundata",
     "costs_chart": "exposure",
@@ -64,12 +57,12 @@ _HOMES = {
     "gates_table": "tables",
     "html_fragment": "render",
     "html_page": "render",
-    "latest_window": "candles",
+    "latest_window": "candlerows",
     "metrics_table": "tables",
     "min_max_sample": "sampling",
     "monthly_table": "calendar",
-    "of_symbol": "candles",
-    "one_symbol": "candles",
+    "of_symbol": "candlerows",
+    "one_symbol": "candlerows",
     "positions_table": "rundata",
     "preload": "figure",
     "price_chart": "market",
@@ -78,7 +71,7 @@ _HOMES = {
     "reliability_chart": "learning",
     "risk_table": "rundata",
     "rolling_risk_chart": "lines",
-    "source_data": "candles",
+    "source_data": "candlerows",
     "theme_css": "theme",
     "to_bokeh": "render",
     "trades_table": "rundata",

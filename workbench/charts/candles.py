@@ -9,30 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from workbench.charts.figure import dress, dress_legend, need_rows
-from workbench.charts.sampling import naive_utc
-from workbench.charts.theme import DOWN, NEUTRAL, UP, style_of
-from workbench.errors import DataError
+from workbench.charts.candlerows import candle_rows, intraday, latest_window, one_symbol, source_data
+from workbench.charts.figure import dress, dress_legend
+from workbench.charts.theme import NEUTRAL, style_of
 
 PRICE_HEIGHT, VOLUME_HEIGHT, PANE_HEIGHT = 400, 92, 118
 ON_PRICE = (
-    "sma",
-    "ema",
-    "wma",
-    "dema",
-    "kama",
-    "vwap",
-    "bollinger_upper",
-    "bollinger_lower",
-    "bollinger_middle",
-    "keltner",
-    "donchian",
-    "sar",
-    "supertrend",
-)
+    "sma", "ema", "vwap", "session_vwap", "bollinger_upper", "bollinger_lower", "bollinger_middle",
+    "keltner_upper", "keltner_lower", "donchian_upper", "donchian_lower", "sar",
+)  # fmt: skip
 """Feature names in units of price: they lie over the candles, every other one gets its own pane."""
 
 
@@ -59,46 +46,6 @@ class CandleFigure:
     x_range: Any
     price_line: Any
     columns: dict[str, str]
-
-
-def candle_rows(bars: pd.DataFrame, symbol: str, indicators: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Return one row per traded bar, ready to draw or to stream.
-
-    Parameters
-    ----------
-    bars : DataFrame, time × (field, symbol)
-    symbol : str
-    indicators : DataFrame, time × spec, optional
-        Values of the symbol; column k becomes ``v{k}``.
-
-    Returns
-    -------
-    DataFrame
-        i (bar number), time (naive UTC), open, high, low, close, volume, top, bottom, middle and body (the
-        candle), half_volume, color, fill, and v0, v1, ….
-    """
-    if symbol not in bars.columns.get_level_values("symbol"):
-        known = ", ".join(map(str, bars.columns.get_level_values("symbol").unique()))
-        raise DataError(f"there are no bars of {symbol!r} here; these symbols are: {known}")
-    one = pd.DataFrame(bars.xs(symbol, axis=1, level="symbol"))
-    one = one[one["close"].notna()]
-    need_rows(one, f"chart of {symbol}")
-    rising = (one["close"] >= one["open"]).to_numpy()
-    rows = pd.DataFrame({"i": np.arange(len(one)), "time": naive_utc(one.index)})
-    for name in ("open", "high", "low", "close", "volume"):
-        rows[name] = one[name].to_numpy()
-    rows["top"] = rows[["open", "close"]].max(axis=1)
-    rows["bottom"] = rows[["open", "close"]].min(axis=1)
-    rows["middle"] = (rows["top"] + rows["bottom"]) / 2
-    # A bar that closed where it opened is a thin line.
-    rows["body"] = np.maximum(rows["top"] - rows["bottom"], 1e-4 * rows["close"])
-    rows["half_volume"] = rows["volume"] / 2
-    rows["color"] = np.where(rising, UP, DOWN)
-    rows["fill"] = np.where(rising, 0.0, 1.0)
-    if indicators is not None:
-        for k, spec in enumerate(indicators.columns):
-            rows[f"v{k}"] = indicators[spec].reindex(one.index).to_numpy(dtype=np.float64)
-    return rows
 
 
 def candle_figure(
@@ -142,12 +89,6 @@ def candle_figure(
         toolbar_options={"logo": None, "autohide": False},
     )
     return CandleFigure(layout, source, x_range, price_line, columns)
-
-
-def latest_window(rows: pd.DataFrame, window: int) -> tuple[float, float]:
-    """Return the x range that shows the last ``window`` bars."""
-    last = float(rows["i"].iloc[-1])
-    return last - window + 0.5, last + 1.5
 
 
 def _follow(source: Any, x_range: Any, last: int) -> Any:
@@ -202,29 +143,6 @@ def candles_chart(
     shown = f"last {len(rows):,} of {n_all:,} bars"
     title = f"{symbol}: {shown}, UTC · hollow = rising, filled = falling · closed hours left out"
     return candle_figure(rows, specs, title=title, window=last + 2, volume=volume).layout
-
-
-def one_symbol(frame: pd.DataFrame, symbol: str) -> pd.DataFrame:
-    """Return time × spec for one symbol from columns (spec, symbol); a flat frame comes back as it is."""
-    if frame.columns.nlevels == 1:
-        return frame
-    return pd.DataFrame(frame.xs(symbol, axis=1, level=-1))
-
-
-def of_symbol(bars: pd.DataFrame, symbol: str) -> pd.DataFrame:
-    """Return the bars of one symbol, still in the bars convention, without times at which it does not trade."""
-    one = bars.loc[:, bars.columns.get_level_values("symbol") == symbol]
-    return pd.DataFrame(one[one["close"].notna().to_numpy().any(axis=1)])
-
-
-def source_data(rows: pd.DataFrame) -> dict[str, Any]:
-    """Return the columns of `candle_rows` as a ColumnDataSource keeps them."""
-    return {name: rows[name].to_numpy() for name in rows.columns}
-
-
-def intraday(rows: pd.DataFrame) -> bool:
-    """Say whether the bars are shorter than a day."""
-    return len(rows) > 1 and bool(np.median(np.diff(rows["time"].to_numpy())) < np.timedelta64(1, "D"))
 
 
 def _pane(x_range: Any, height: int, title: str, guide: Any, wheel: bool) -> Any:

@@ -14,6 +14,7 @@ from workbench.errors import DataError
 HEIGHT = 300
 PERCENT = "0.0%"
 YEARLY_TICKS = 12
+TOOLS = {"default_tools": ["pan", "box_zoom", "wheel_zoom", "reset", "save"], "active_tools": []}
 PLAIN = "0,0.00"
 
 
@@ -175,30 +176,10 @@ def lines(
     """
     need_rows(frame, title)
     hv = holoviews()
-    from hvplot import hvPlot
-
     names = [str(c) for c in frame.columns]
     columns = {name if name.isidentifier() else f"series_{i}": name for i, name in enumerate(names)}
     thin = screen(frame.set_axis(list(columns), axis=1)).reset_index()
-    curves = []
-    for i, (column, name) in enumerate(columns.items()):
-        style = style_of(name, i)
-        curves.append(
-            hvPlot(thin).line(
-                x="time",
-                y=column,
-                label=label_of(name),
-                color=style.color,
-                line_dash=style.dash,
-                line_width=style.width,
-                hover=i == 0,  # the first curve carries the values of all, for the shared tooltip
-                hover_cols=[c for c in columns if c != column] if i == 0 else [],
-                responsive=True,
-                height=height,
-                logy=log,
-                muted_alpha=0.12,
-            )
-        )
+    curves = [_curve(thin, columns, i, height=height, log=log) for i in range(len(columns))]
     label = f"time, UTC · {note}" if note else "time, UTC"
     hook = finish(
         time_axis,
@@ -211,14 +192,33 @@ def lines(
     return hv.Overlay(curves).opts(
         title=title,
         ylabel=ylabel,
-        xlabel=label,
         responsive=True,
         height=height,
         logy=log,
         hooks=[hook],
         show_legend=len(names) > 1,
-        legend_position="top_left",
         show_grid=True,
-        default_tools=["pan", "box_zoom", "wheel_zoom", "reset", "save"],
-        active_tools=[],
+        **TOOLS,
+    )
+
+
+def _curve(thin: pd.DataFrame, columns: Mapping[str, str], position: int, *, height: int, log: bool) -> Any:
+    from hvplot import hvPlot
+
+    column, name = list(columns.items())[position]
+    style = style_of(name, position)
+    first = position == 0  # the first curve carries the values of all, for the shared tooltip
+    return hvPlot(thin).line(
+        x="time",
+        y=column,
+        label=label_of(name),
+        color=style.color,
+        line_dash=style.dash,
+        line_width=style.width,
+        hover=first,
+        hover_cols=[c for c in columns if c != column] if first else [],
+        responsive=True,
+        height=height,
+        logy=log,
+        muted_alpha=0.12,
     )

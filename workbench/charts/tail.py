@@ -34,44 +34,49 @@ def var_chart(returns: pd.Series, *, confidence: float = 0.95, window: int = 250
         )
     frame = var_frame(returns, confidence=confidence, window=window)
     need_rows(frame, "value at risk")
-    hv = holoviews()
-    broken = frame[frame["exceeded"]]
-    thin = screen(frame[["return", "var_line"]])
-    share = len(broken) / len(frame)
-    note = f"time, UTC · the line is the historical VaR of the {window} bars before"
-    shared = {"responsive": True, "height": height}
-    bars = hv.Segments(
-        pd.DataFrame({"time": thin.index, "zero": 0.0, "end": thin.index, "return": thin["return"].to_numpy()}),
-        ["time", "zero", "end", "return"],
-        label="return per bar",
-    ).opts(color=NEUTRAL, line_width=1, alpha=0.7)
-    line = hv.Curve(thin.reset_index(), "time", "var_line", label=f"minus VaR {confidence:.0%}").opts(
-        color=UP, line_width=2
-    )
-    marks = hv.Points(
-        screen(broken[["return", "var_line"]]).reset_index(), ["time", "return"], "var_line", label="exceedance"
-    )
-    marks = marks.opts(color=DOWN, tools=["hover"], marker="inverted_triangle", size=7)
+    broken = int(frame["exceeded"].sum())
+    share = broken / len(frame)
     expected = (1 - confidence) * len(frame)
-    return hv.Overlay([bars, line, marks]).opts(
-        title=f"VaR {confidence:.0%} of one bar: {len(broken)} exceedances ({share:.1%}), {expected:.0f} expected",
-        ylabel="return per bar",
-        xlabel="time, UTC",
-        show_grid=True,
-        legend_position="bottom_left",
-        active_tools=[],
-        default_tools=["pan", "box_zoom", "wheel_zoom", "reset", "save"],
-        hooks=[
-            finish(
-                time_axis,
-                lambda f: setattr(f.xaxis[0], "axis_label", note),
-                lambda f: number_axis(f, "0.0%"),
-                _hover,
-                legend_above,
-            )
-        ],
-        **shared,
+    note = f"time, UTC · the line is the historical VaR of the {window} bars before"
+    return (
+        holoviews()
+        .Overlay(_layers(frame, confidence))
+        .opts(
+            title=f"VaR {confidence:.0%} of one bar: {broken} exceedances ({share:.1%}), {expected:.0f} expected",
+            ylabel="return per bar",
+            xlabel="time, UTC",
+            show_grid=True,
+            legend_position="bottom_left",
+            active_tools=[],
+            default_tools=["pan", "box_zoom", "wheel_zoom", "reset", "save"],
+            hooks=[
+                finish(
+                    time_axis,
+                    lambda f: setattr(f.xaxis[0], "axis_label", note),
+                    lambda f: number_axis(f, "0.0%"),
+                    _hover,
+                    legend_above,
+                )
+            ],
+            responsive=True,
+            height=height,
+        )
     )
+
+
+def _layers(frame: pd.DataFrame, confidence: float) -> list[Any]:
+    hv = holoviews()
+    thin = screen(frame[["return", "var_line"]])
+    stems = pd.DataFrame({"time": thin.index, "zero": 0.0, "end": thin.index, "return": thin["return"].to_numpy()})
+    bars = hv.Segments(stems, ["time", "zero", "end", "return"], label="return per bar")
+    line = hv.Curve(thin.reset_index(), "time", "var_line", label=f"minus VaR {confidence:.0%}")
+    broken = screen(frame.loc[frame["exceeded"], ["return", "var_line"]]).reset_index()
+    marks = hv.Points(broken, ["time", "return"], "var_line", label="exceedance")
+    return [
+        bars.opts(color=NEUTRAL, line_width=1, alpha=0.7),
+        line.opts(color=UP, line_width=2),
+        marks.opts(color=DOWN, tools=["hover"], marker="inverted_triangle", size=7),
+    ]
 
 
 def var_frame(returns: pd.Series, *, confidence: float, window: int) -> pd.DataFrame:
