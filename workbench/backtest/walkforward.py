@@ -16,7 +16,6 @@ from workbench.typing import FloatArray, IntArray
 if TYPE_CHECKING:
     from workbench.features import Standardizer
 
-CLASSES = np.array([-1, 0, 1])
 PROBABILITIES = ["p_bear", "p_neutral", "p_bull"]
 
 Progress = Callable[[float, str], None]
@@ -143,13 +142,16 @@ def _run_fold(
     design: DesignLike, fold: Fold, train: IntArray, test: IntArray, model: Any, row_times: pd.DatetimeIndex
 ) -> _FoldRun:
     from workbench.features import Standardizer
+    from workbench.models import top_class
 
     if len(train) == 0:
         raise DataError(f"fold {fold.number} has no training row with a known label; raise train_size")
     standardizer = Standardizer().fit(design.X.iloc[train])
     first = int(row_times.searchsorted(fold.window_start))
     rows = np.arange(first, int(test[-1]) + 1)
-    scaled = standardizer.transform(design.X.iloc[rows]).to_numpy()
+    values = design.X.iloc[rows]
+    learns = getattr(model, "learns", True)  # a baseline reads the bare feature: scaling would move its zero
+    scaled = (standardizer.transform(values) if learns else values).to_numpy()
     inputs, ends = _inputs(scaled, design.X.index.get_level_values("symbol")[rows], getattr(model, "lookback", 1))
     ends = ends + first
     fit_on, predict_on = np.isin(ends, train), np.isin(ends, test)
@@ -162,7 +164,7 @@ def _run_fold(
     model = model.fit(inputs[fit_on], labels[ends[fit_on]].astype(np.int64))
     proba = np.asarray(model.predict_proba(inputs[predict_on]), dtype=np.float64)
     known = design.known.to_numpy(dtype=bool)[test]
-    hits = CLASSES[proba.argmax(axis=1)] == labels[test]
+    hits = top_class(proba) == labels[test]
     row = {
         "fold": fold.number,
         "train_start": fold.train_start,

@@ -33,6 +33,7 @@ def import_(
     timeframe: str | None = None,
     date_order: Literal["dmy", "mdy"] | None = None,
     price_scale: float | None = None,
+    mode: Literal["merge", "append", "replace"] = "merge",
     json: bool = False,
 ) -> int:
     """Import CSV, Parquet, Feather or JSON files of bars; exit code 2 when a file was refused, the others are kept.
@@ -50,7 +51,9 @@ def import_(
     date_order
         Of dates such as 03/04/2024, when the file itself does not tell: day or month first.
     price_scale
-        Divide prices by this, for files that store them as whole numbers.
+        Multiply prices by this: 0.0001 for a file that stores them as whole ten-thousandths.
+    mode
+        merge adds bars and refuses contradictions, append only later ones, replace begins the series anew.
     json
         Print one JSON document.
     """
@@ -63,7 +66,9 @@ def import_(
     refused = []
     for path in files:
         try:
-            report = import_file(path, store, source, symbol, timeframe, date_order=date_order, price_scale=price_scale)
+            report = import_file(
+                path, store, source, symbol, timeframe, mode=mode, date_order=date_order, price_scale=price_scale
+            )
         except WorkbenchError as err:
             line = " ".join(str(err).split())
             refused.append({"file": str(path), "error": line})
