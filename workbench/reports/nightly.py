@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -134,12 +134,13 @@ def _run_all(
     selection: Selection, board: Board, settings: Settings, n_jobs: int, now: datetime, progress: Progress
 ) -> None:
     """Run the jobs, those that read the others' runs after them."""
-    cancel = threading.Event()
+    cancel, began = threading.Event(), time.monotonic()
 
     def one(job: Job) -> JobResult:
         progress(f"started  {job.name}")
         board.begin(job)
-        result = run_job(job, board.folder, settings, now=now, cancel=cancel)
+        started = now + timedelta(seconds=time.monotonic() - began)  # so that the latest run is the one that ran last
+        result = run_job(job, board.folder, settings, now=started, cancel=cancel)
         board.end(result)
         progress(_line(result, 0))
         return result
