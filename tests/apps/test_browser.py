@@ -246,6 +246,9 @@ def test_the_live_chart_advances_and_leaves_the_users_view_alone(address: str, v
     seen.page.wait_for_function(f"() => ({_RANGES})()[1] > {held[1]}", timeout=15_000)
     seen.page.get_by_role("button", name="Pause").click()
     seen.wait_for("paused")
+    for step in range(5):
+        seen.page.mouse.move(700 + step, 420)
+    seen.wait_for("open:", "close:")  # the tooltip of the bar under the pointer
     bars = n_bars(seen)
     seen.page.locator("h1").click()
     seen.page.keyboard.press(".")

@@ -175,7 +175,7 @@ def _candles(pane: Any, source: Any, rows: pd.DataFrame) -> Any:
     pane.segment("i", "top", "i", "high", source=source, color="color", line_width=1.2)
     pane.segment("i", "low", "i", "bottom", source=source, color="color", line_width=1.2)
     # Not vbar: it draws every bar left of the view as a line on the frame's edge.
-    bodies = pane.rect(
+    pane.rect(
         "i",
         "middle",
         0.7,
@@ -187,6 +187,9 @@ def _candles(pane: Any, source: Any, rows: pd.DataFrame) -> Any:
         line_width=1.2,
         name="bodies",
     )
+    path = pane.line(
+        "i", "close", source=source, alpha=0
+    )  # bodies cannot be hit by a vertical line, an unseen line can
     number = price_format(float(rows["close"].iloc[-1]))
     tips = [
         ("", "@time{%F %H:%M} UTC"),
@@ -195,7 +198,7 @@ def _candles(pane: Any, source: Any, rows: pd.DataFrame) -> Any:
     ]
     pane.add_tools(
         HoverTool(
-            renderers=[bodies],
+            renderers=[path],
             mode="vline",
             tooltips=tips,
             formatters={"@time": "datetime"},
