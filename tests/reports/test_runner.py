@@ -25,16 +25,27 @@ from workbench.reports.processes import MARK_VARIABLE, supervise
 pytestmark = pytest.mark.slow
 
 
-def _members() -> list[psutil.Process]:
-    """Processes of ours that carry a job's mark."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if MARK_VARIABLE in process.environ() and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-        except (psutil.Error, OSError):
-            continue
-    return found
+Members = Callable[[], list[psutil.Process]]
+
+
+@pytest.fixture
+def members(tmp_path_factory: pytest.TempPathFactory) -> Members:
+    """Find the running processes of jobs whose home lies in this test run's temporary folder."""
+    base = str(tmp_path_factory.getbasetemp())
+
+    def find() -> list[psutil.Process]:
+        found = []
+        for process in psutil.process_iter():
+            try:
+                env = process.environ()
+                ours = MARK_VARIABLE in env and env.get("WORKBENCH_HOME", "").startswith(base)
+                if ours and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+            except (psutil.Error, OSError):
+                continue
+        return found
+
+    return find
 
 
 def test_a_good_notebook(results: dict[str, JobResult]) -> None:
@@ -137,9 +148,9 @@ def test_a_time_limit_is_kept(results: dict[str, JobResult]) -> None:
     assert results["hangs"].seconds < 30
 
 
-def test_nothing_stays_behind(results: dict[str, JobResult]) -> None:
+def test_nothing_stays_behind(results: dict[str, JobResult], members: Members) -> None:
     assert results["hangs"].status == "timeout"  # it had started a daemon in a session of its own
-    assert _members() == []
+    assert members() == []
 
 
 def test_a_missing_notebook_is_refused(settings: Settings, tmp_path: Path, now: datetime) -> None:
@@ -147,14 +158,14 @@ def test_a_missing_notebook_is_refused(settings: Settings, tmp_path: Path, now: 
         run_job(Job("nothing", "nothing", DataParameters()), tmp_path, settings, now=now)
 
 
-def test_a_job_can_be_cancelled(fixtures_home: Settings, now: datetime) -> None:
+def test_a_job_can_be_cancelled(fixtures_home: Settings, now: datetime, members: Members) -> None:
     cancel = threading.Event()
     threading.Timer(2.5, cancel.set).start()
     job = Job("hangs", "hangs", DataParameters(), timeout_s=300)
     result = run_job(job, fixtures_home.runs_dir / "one", fixtures_home, now=now, cancel=cancel)
     assert (result.status, result.error) == ("cancelled", "cancelled before it was done")
     assert result.seconds < 20
-    assert _members() == []
+    assert members() == []
 
 
 _RUNNER = """
@@ -168,13 +179,13 @@ run_job(job, settings.runs_dir / "one", settings, now=datetime.now(UTC))
 """
 
 
-def test_jobs_die_with_a_killed_runner(fixtures_home: Settings) -> None:
+def test_jobs_die_with_a_killed_runner(fixtures_home: Settings, members: Members) -> None:
     folders = [str(fixtures_home.home), str(fixtures_home.notebooks_dir)]
     runner = subprocess.Popen([sys.executable, "-c", _RUNNER, *folders])
-    _wait_for(lambda: any("time.sleep(600)" in " ".join(p.cmdline()) for p in _members()), 30)
+    _wait_for(lambda: any("time.sleep(600)" in " ".join(p.cmdline()) for p in members()), 30)
     os.kill(runner.pid, signal.SIGKILL)
     runner.wait()
-    _wait_for(lambda: not _members(), 15)
+    _wait_for(lambda: not members(), 15)
 
 
 def test_a_process_over_its_memory_is_killed(tmp_path: Path) -> None:

@@ -100,15 +100,25 @@ class _Deadline:
 def _execute(spec: Spec, deadline: _Deadline) -> tuple[NotebookNode, Failure | None]:
     """Run the notebook without its ``app`` cells; return it as far as it came."""
     import nbformat
+
+    notebook = nbformat.read(spec.source, as_version=4)
+    notebook.cells = [c for c in notebook.cells if "app" not in c.metadata.get("tags", [])]
+    nbformat.write(notebook, Path(spec.work) / "input.ipynb")
+    done, failure = _attempt(spec, deadline, notebook)
+    if failure is not None and failure.status == "failed" and not failure.cell:
+        # Not one cell was begun: the kernel never answered, as when another one took its port. Once more.
+        done, failure = _attempt(spec, deadline, notebook)
+    return done, failure
+
+
+def _attempt(spec: Spec, deadline: _Deadline, notebook: NotebookNode) -> tuple[NotebookNode, Failure | None]:
+    import nbformat
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
     from workbench.reports import kernel
 
-    notebook = nbformat.read(spec.source, as_version=4)
-    notebook.cells = [c for c in notebook.cells if "app" not in c.metadata.get("tags", [])]
     work = Path(spec.work)
-    nbformat.write(notebook, work / "input.ipynb")
     try:
         done = papermill.execute_notebook(
             _braced(work / "input.ipynb"),
