@@ -12,7 +12,7 @@ from workbench import charts
 from workbench.apps import parts
 from workbench.apps.parts import Tile
 from workbench.config import DataParameters, Settings
-from workbench.data import available_symbols, load_bars, open_store
+from workbench.data import available_symbols, inspect_bars, open_store
 from workbench.errors import WorkbenchError
 
 MOST_SYMBOLS = 8
@@ -64,13 +64,10 @@ class DataPage(param.Parameterized):
             self._tabs.refresh()
 
     def _read(self) -> None:
-        from workbench.data.quality import quality_report
-
         self._bars, self._report = None, None
         try:
             if self.symbols:
-                self._bars = load_bars(self.source, self.symbols, self.timeframe, settings=self._settings)
-                self._report = quality_report(self._bars, self.timeframe)
+                self._bars, self._report = inspect_bars(self.source, self.symbols, self.timeframe, self._settings)
             self._message.object = ""
         except WorkbenchError as err:
             self._message.object = parts.notice(str(err), "bad")

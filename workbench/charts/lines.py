@@ -31,7 +31,7 @@ def equity_chart(returns: pd.DataFrame, *, log: bool = True, height: int = 320) 
         title=f"Equity: growth of 1.00{scale}",
         note=TIMING,
         ylabel="equity, start = 1.00",
-        number="0.00",
+        number="0,0.00" if equity.to_numpy().max() < 1e4 else "0.[00] a",
         log=log,
         height=height,
     )

@@ -15,11 +15,11 @@ from workbench.charts.theme import label_of
 EMPTY = "–"
 _SANS = "Inter,'Segoe UI','Noto Sans','DejaVu Sans',sans-serif"
 _CSS = f"""
-.wb-table{{border-collapse:collapse;font:13px/1.35 {_SANS};color:var(--chart-ink,#1d252d);
+.wb-table{{border-collapse:collapse;font:12.5px/1.35 {_SANS};color:var(--chart-ink,#1d252d);
   width:100%;font-variant-numeric:tabular-nums}}
-.wb-table th{{font-weight:600;text-align:right;color:var(--chart-soft,#51606d);padding:5px 7px;vertical-align:bottom;
+.wb-table th{{font-weight:600;text-align:right;color:var(--chart-soft,#51606d);padding:5px 5px;vertical-align:bottom;
   border-bottom:1px solid var(--chart-line,#b9c3cb)}}
-.wb-table td{{white-space:nowrap;text-align:right;padding:4px 7px;border-bottom:1px solid var(--chart-grid,#e3e8ec)}}
+.wb-table td{{white-space:nowrap;text-align:right;padding:4px 5px;border-bottom:1px solid var(--chart-grid,#e3e8ec)}}
 .wb-table .t{{text-align:left}}
 .wb-table .w{{white-space:normal;min-width:150px;overflow-wrap:anywhere}}
 .wb-table .soft{{color:var(--chart-soft,#51606d)}}
@@ -90,9 +90,13 @@ class Table:
         return f"<tr{title}>{''.join(cells)}</tr>"
 
 
+_HUGE = 1e4
+
+
 def percent(value: float, decimals: int = 1) -> str:
-    """Write a fraction as percent: 0.123 -> ``12.3 %``."""
-    return f"{value:.{decimals}%}".replace("%", " %").replace("-", "−")
+    """Write a fraction as percent: 0.123 -> ``12.3 %``; beyond a million percent in powers of ten."""
+    text = f"{value:,.{decimals}%}" if abs(value) < _HUGE else f"{100 * value:.1e}%"
+    return text.replace("%", " %").replace("-", "−")
 
 
 def signed_percent(value: float, decimals: int = 2) -> str:
@@ -101,8 +105,9 @@ def signed_percent(value: float, decimals: int = 2) -> str:
 
 
 def number(value: float, decimals: int = 2) -> str:
-    """Write a number with thousands separated and a true minus sign."""
-    return f"{value:,.{decimals}f}".replace("-", "−")
+    """Write a number with thousands separated and a true minus sign; beyond a hundred million in powers of ten."""
+    text = f"{value:,.{decimals}f}" if abs(value) < _HUGE**2 else f"{value:.1e}"
+    return text.replace("-", "−")
 
 
 def whole(value: float) -> str:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from workbench.data.bars import BAR_FIELDS, bars_of, check_bars, content_hash, symbol_frame, symbols_of
     from workbench.data.dataset import Dataset, available_symbols, load_bars, load_dataset
     from workbench.data.importing import ImportReport, import_file, import_files
+    from workbench.data.inspecting import inspect_bars
     from workbench.data.months import coverage
     from workbench.data.quality import KINDS, QualityReport, quality_report
     from workbench.data.sample import SAMPLE_SYMBOLS, ingest_sample
@@ -35,6 +36,7 @@ _NAMES = {
     "import_file": "importing",
     "import_files": "importing",
     "infer_timeframe": "timeframes",
+    "inspect_bars": "inspecting",
     "ingest_sample": "sample",
     "load_bars": "dataset",
     "load_dataset": "dataset",
@@ -66,6 +68,7 @@ __all__ = [
     "import_files",
     "infer_timeframe",
     "ingest_sample",
+    "inspect_bars",
     "load_bars",
     "load_dataset",
     "open_store",

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from workbench.config import DataParameters, LiveChartParameters, parse_spec
+from workbench.config import DataParameters, LiveChartParameters
 from workbench.errors import ConfigError
 from workbench.notebook.config import Config
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from workbench.data import BarStore, QualityReport
+    from workbench.data import QualityReport
     from workbench.typing import Bars
 
 
@@ -60,7 +60,7 @@ def inspect_market(cfg: Config) -> Market | None:
     DataError
         When a symbol does not exist.
     """
-    from workbench.data import available_symbols, load_bars, open_store, quality_report
+    from workbench.data import available_symbols, inspect_bars, open_store
 
     parameters = cfg.parameters
     if not isinstance(parameters, DataParameters):
@@ -73,22 +73,8 @@ def inspect_market(cfg: Config) -> Market | None:
             f"source {parameters.source!r} has no {parameters.timeframe} bars; see 'workbench data list', "
             "bring files with 'workbench data import FILE'"
         )
-    bars = load_bars(parameters.source, list(symbols), parameters.timeframe, settings=cfg.settings)
-    store = open_store(cfg.settings)
-    quality = quality_report(bars, parameters.timeframe, findings=_import_findings(store, parameters, symbols))
-    return Market(store.list(), bars, quality, symbols)
-
-
-def _import_findings(store: BarStore, parameters: DataParameters, symbols: tuple[str, ...]) -> pd.DataFrame | None:
-    """Return what the imports behind the series found on their way, None for a market that is not stored."""
-    import pandas as pd
-
-    from workbench.data import MARKETS
-
-    if parse_spec(parameters.source).name in MARKETS:
-        return None
-    parts = [store.import_findings(parameters.source, s, parameters.timeframe) for s in symbols]
-    return pd.concat(parts, ignore_index=True)
+    bars, quality = inspect_bars(parameters.source, symbols, parameters.timeframe, cfg.settings)
+    return Market(open_store(cfg.settings).list(), bars, quality, symbols)
 
 
 def chart_bars(cfg: Config) -> Bars:

@@ -22,6 +22,7 @@ _ENVIRONMENT = {
     "DO_NOT_TRACK": "true",
     "MLFLOW_MODEL_CATALOG_URI": "",  # else it is fetched from the web
     "MLFLOW_CONFIGURE_LOGGING": "false",
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # its server would start workers that nobody asked for
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "GIT_PYTHON_REFRESH": "quiet",
 }
