@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.data import KINDS, SAMPLE_SYMBOLS, bars_of, quality_report, synthetic_market
-from workbench.data.calendars import closed_days, expected_times, infer_calendar
+from workbench.data.calendars import expected_times, infer_calendar
 from workbench.data.sample import read_sample
 
 N = 400
@@ -120,6 +120,14 @@ def test_holidays_and_weekends_are_no_gaps_on_real_stocks(symbol: str) -> None:
     assert report.count("gap") == 0
 
 
+def test_a_holiday_counts_only_where_the_bars_keep_it() -> None:
+    frame = read_sample("IBM")
+    easter_monday, good_friday = pd.Timestamp("2005-03-28", tz="UTC"), pd.Timestamp("2005-03-25", tz="UTC")
+    report = quality_report(bars_of({"IBM": frame.drop(easter_monday)}), "1d")
+    assert report.findings["time"].tolist() == [easter_monday]
+    assert good_friday not in frame.index
+
+
 @given(row=st.integers(10, 3000), length=st.integers(1, 4))
 @settings(max_examples=30, deadline=None)
 def test_missing_trading_days_are_found_on_real_stocks(row: int, length: int) -> None:
@@ -131,9 +139,12 @@ def test_missing_trading_days_are_found_on_real_stocks(row: int, length: int) ->
     assert gaps["value"].tolist() == [length]
 
 
+NEW_YORK_RESTS_2019 = ["01-01", "01-21", "02-18", "04-19", "05-27", "07-04", "09-02", "11-28", "12-25"]
+
+
 def test_sessions_of_hourly_stocks_survive_daylight_saving() -> None:
     days = pd.bdate_range("2019-01-02", "2019-12-31", tz="America/New_York")
-    days = days[~days.tz_localize(None).isin(closed_days(2019, 2019))]
+    days = days[~days.strftime("%m-%d").isin(NEW_YORK_RESTS_2019)]
     times = pd.DatetimeIndex(sorted(d + pd.Timedelta(hours=h) for d in days for h in range(10, 16)), name="time")
     early = times[(times.normalize() == "2019-07-03") & (times.hour >= 13)]  # an early close
     times = times.drop(early).tz_convert("UTC").as_unit("us")

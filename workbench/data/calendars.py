@@ -44,9 +44,9 @@ def infer_calendar(times: pd.DatetimeIndex, delta: pd.Timedelta) -> Calendar:
 def missing_times(times: pd.DatetimeIndex, delta: pd.Timedelta, calendar: Calendar) -> list[tuple[pd.Timestamp, int]]:
     """Return the holes between the first and the last bar as (first missing time, number of missing bars).
 
-    On a business calendar a time is expected when its slot of the week has a bar in at least half of the weeks. US
-    market holidays, 1 January, Good Friday, Easter Monday, 25 and 26 December are not expected to trade, nor is the
-    Sunday before a Monday of Christmas or New Year. A late opening or an early close is no hole, a session that is
+    On a business calendar a time is expected when its slot of the week has a bar in at least half of the weeks. The
+    holidays that these bars keep (see `closed_days`) are not expected to trade, nor is the Sunday before a Monday of
+    Christmas or New Year. A late opening or an early close is no hole, a session that is
     missing as a whole is one.
     """
     if calendar == "24/7" or delta >= _WEEK:
@@ -74,7 +74,7 @@ def expected_times(times: pd.DatetimeIndex, delta: pd.Timedelta, calendar: Calen
     weeks = max(1, len(np.unique(times.tz_convert(zone).asi8 // _WEEK.as_unit(times.unit).value)))
     regular = values[counts >= 0.5 * weeks]
     dates = grid.tz_convert(zone).tz_localize(None).floor("D")
-    closed = closed_days(times[0].year - 1, times[-1].year + 1)
+    closed = closed_days(times.tz_convert(zone).tz_localize(None).floor("D").unique())
     return grid[np.isin(grid_slots, regular) & ~dates.isin(closed)]
 
 
@@ -103,14 +103,36 @@ def _common(values: np.ndarray) -> int:
     return int(found[counts.argmax()])
 
 
+def closed_days(traded: pd.DatetimeIndex) -> np.ndarray:
+    """Return the dates (datetime64) on which the market of these bars rests.
+
+    A holiday counts only where the bars themselves keep it: on fewer than half of its weekdays there is a bar. New York
+    trades on Easter Monday, Frankfurt does not.
+
+    Parameters
+    ----------
+    traded
+        Dates with a bar, without a time zone.
+    """
+    first, last = traded[0], traded[-1]
+    closed = [pd.DatetimeIndex(_SPECIAL_CLOSINGS)]
+    for dates in _holidays(first.year - 1, last.year + 1):
+        inside = dates[(dates > first) & (dates < last) & (dates.day_of_week < 5)]
+        if not len(inside) or inside.isin(traded).mean() < 0.5:
+            closed.append(dates)
+    dates = closed[0].append(closed[1:])
+    eves = dates[(dates.day_of_week == 0) & dates.strftime("%m-%d").isin(["12-25", "01-01"])] - _DAY
+    return dates.append(eves).unique().sort_values().to_numpy()
+
+
 @lru_cache(maxsize=32)
-def closed_days(first_year: int, last_year: int) -> np.ndarray:
-    """Return the dates (datetime64) on which markets with weekly sessions usually rest."""
+def _holidays(first_year: int, last_year: int) -> tuple[pd.DatetimeIndex, ...]:
+    """Return the dates of each holiday that some market with weekly sessions keeps."""
     from pandas.tseries import holiday as h
 
     rules = [
         h.Holiday("New Year", month=1, day=1, observance=h.sunday_to_monday),
-        h.USPresidentsDay, h.GoodFriday, h.EasterMonday, h.USMemorialDay,
+        h.USMartinLutherKingJr, h.USPresidentsDay, h.GoodFriday, h.EasterMonday, h.USMemorialDay,
         h.Holiday("Juneteenth", start_date="2022-01-01", month=6, day=19, observance=h.nearest_workday),
         h.Holiday("Independence Day", month=7, day=4, observance=h.nearest_workday),
         h.USLaborDay, h.USThanksgivingDay,
@@ -119,7 +141,4 @@ def closed_days(first_year: int, last_year: int) -> np.ndarray:
         h.Holiday("Second day of Christmas", month=12, day=26),
     ]  # fmt: skip
     span = (f"{first_year}-01-01", f"{last_year}-12-31")
-    dates = [d for rule in rules for d in rule.dates(*span)] + [pd.Timestamp(d) for d in _SPECIAL_CLOSINGS]
-    dates += [d for d in h.USMartinLutherKingJr.dates(*span) if d.year >= 1998]  # markets keep it since then
-    dates += [d - _DAY for d in dates if d.day_of_week == 0 and (d.month, d.day) in {(12, 25), (1, 1)}]
-    return pd.DatetimeIndex(sorted(set(dates))).to_numpy()
+    return tuple(pd.DatetimeIndex(rule.dates(*span)) for rule in rules)
