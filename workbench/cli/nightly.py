@@ -72,10 +72,13 @@ def run(
     json
         Print one JSON document.
     """
-    from workbench.reports import run_job
+    from workbench.reports import check_job, run_job
 
     settings, now = load_settings(), datetime.now(UTC)
     jobs = planned(notebook, file, parameter or [], timeout)
+    for job in jobs:
+        if missing := check_job(job, settings):
+            raise ConfigError(missing)
     folder = settings.runs_dir / f"{now:%Y%m%dT%H%M%SZ}-run"
     results = []
     for number, job in enumerate(jobs, 1):

@@ -120,7 +120,7 @@ def closed_days(traded: pd.DatetimeIndex) -> np.ndarray:
         inside = dates[(dates > first) & (dates < last) & (dates.day_of_week < 5)]
         if not len(inside) or inside.isin(traded).mean() < 0.5:
             closed.append(dates)
-    dates = closed[0].append(closed[1:])
+    dates = pd.DatetimeIndex(closed[0].append(closed[1:]))
     eves = dates[(dates.day_of_week == 0) & dates.strftime("%m-%d").isin(["12-25", "01-01"])] - _DAY
     return dates.append(eves).unique().sort_values().to_numpy()
 

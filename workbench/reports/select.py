@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.config import Job, Settings, did_you_mean, load_experiment, parse_spec
+from workbench.config import BacktestParameters, Job, Settings, did_you_mean, load_experiment, parse_spec
 from workbench.errors import ConfigError, WorkbenchError
 from workbench.reports.runner import notebook_file
 
@@ -54,9 +54,7 @@ def select_jobs(settings: Settings, files: Sequence[Path | str] | None = None) -
     _check_names(jobs)
     chosen, skipped = [], []
     for job in sorted(jobs, key=_rank):
-        notebook_file(job, settings)
-        _check_features(job)
-        missing = missing_bars(job, settings)
+        missing = check_job(job, settings)
         if not missing:
             chosen.append(job)
         elif named:
@@ -76,14 +74,41 @@ def _check_names(jobs: Sequence[Job]) -> None:
             raise ConfigError(f"{count} jobs are called {name!r}; rename one of their experiment files")
 
 
-def _check_features(job: Job) -> None:
+def check_job(job: Job, settings: Settings) -> str:
+    """Check all of a job that can be checked without a kernel: its notebook, specs and bars.
+
+    Returns
+    -------
+    str
+        Why its bars are not there yet, or an empty text.
+
+    Raises
+    ------
+    ConfigError
+        One line that names the experiment file, where there is one, and what is wrong.
+    """
+    try:
+        notebook_file(job, settings)
+        _check_specs(job)
+        return missing_bars(job, settings)
+    except WorkbenchError as err:
+        where = f"{job.experiment_file}: " if job.experiment_file else ""
+        raise ConfigError(f"{where}{err}") from None
+
+
+def _check_specs(job: Job) -> None:
     from workbench.features import warmup
 
     for spec in [*getattr(job.parameters, "features", ()), *getattr(job.parameters, "indicators", ())]:
-        try:
-            warmup(spec)
-        except WorkbenchError as err:
-            raise ConfigError(f"{job.experiment_file}: {err}") from None
+        warmup(spec)
+    if isinstance(job.parameters, BacktestParameters):
+        import pandas as pd
+
+        from workbench.backtest import position_rule
+        from workbench.models import check_model_spec
+
+        check_model_spec(job.parameters.model)
+        position_rule(job.parameters.rule, pd.DataFrame([[0.0]]))
 
 
 def missing_bars(job: Job, settings: Settings) -> str:
@@ -108,7 +133,7 @@ def missing_bars(job: Job, settings: Settings) -> str:
         return ""
     if source == "sample":
         hint = did_you_mean(absent[0], known) or f" Its time frame is 1d, not {timeframe}."
-        raise ConfigError(f"{job.experiment_file}: the sample has no {timeframe} bars of {absent[0]!r}.{hint}")
+        raise ConfigError(f"the sample has no {timeframe} bars of {absent[0]!r}.{hint}")
     return (
         f"source {source!r} holds no {timeframe} bars of {', '.join(absent)}; "
         "bring them with 'workbench data import FILE'"
