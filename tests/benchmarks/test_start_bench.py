@@ -44,10 +44,11 @@ def test_start(what: str, command: tuple[str, ...], target: str, report: Report,
 
 def test_prediction_latency_of_the_champion(settings: Settings, report: Report) -> None:
     source, now = "planted(strength=0.8, seed=3, n_bars=2000)", datetime(2024, 3, 1, tzinfo=UTC)
-    for model in ("logistic", "hist_gradient_boosting", "lstm(epochs=2)"):
+    for model in ("logistic", "hist_gradient_boosting", "lstm(epochs=12)"):
         parameters = BacktestParameters(
             source=source,
             symbols=["PLANTED"],
+            features=["ret(1)", "volume_z(20)"],
             model=model,
             horizon=1,
             train_size=700,
