@@ -120,7 +120,7 @@ class BacktestPage(param.Parameterized):
         numbers = parts.card(parts.table(charts.metrics_table(record.metrics, record.baselines)))
         gates = [parts.card(parts.table(charts.gates_table(record.verdict)))] if record.verdict.get("gates") else []
         return [
-            parts.beside(pictures, pn.Column(numbers, sizing_mode="stretch_width", margin=0), weights=(11, 9)),
+            parts.beside(pictures, pn.Column(numbers, sizing_mode="stretch_width", margin=0), weights=(10, 9)),
             *gates,
         ]
 

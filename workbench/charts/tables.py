@@ -139,6 +139,11 @@ _EXTRA = {
     "deflated_sharpe_ratio": "probability",
     "probabilistic_sharpe_ratio": "probability",
     "n_trades": "count",
+    "n_fills": "count",
+    "n_forecasts": "count",
+    "n_trials": "count",
+    "total_fee": "fraction",
+    "total_slippage": "fraction",
     "n_bars": "bars",
     "total_return": "fraction",
     "cost_share": "fraction",
@@ -256,7 +261,8 @@ def frame_table(
 def _column(name: str, values: pd.Series, as_percent: bool, decimals: int) -> Column:
     heading = label_of(name)
     if as_percent:
-        return Column(name, heading, lambda v: signed_percent(float(v)))
+        write = signed_percent if bool((values < 0).any()) else lambda v: percent(v, 2)
+        return Column(name, heading, lambda v: write(float(v)))
     if pd.api.types.is_bool_dtype(values):
         return Column(name, heading, lambda v: "yes" if v else "no", True)
     if pd.api.types.is_integer_dtype(values):
