@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.config import NOTEBOOKS, BacktestParameters, config_hash, validate_parameters
+from workbench.config import NOTEBOOKS, BacktestParameters, validate_parameters
 from workbench.errors import ConfigError
 
 
@@ -68,13 +68,6 @@ def test_whole_numbers_serve_as_floats() -> None:
 def test_parameters_cannot_be_changed_afterwards() -> None:
     with pytest.raises(ValueError, match="frozen"):
         BacktestParameters().horizon = 3
-
-
-def test_config_hash_is_the_identity_of_a_trial() -> None:
-    base = BacktestParameters()
-    assert config_hash(base) == config_hash(BacktestParameters(experiment="elsewhere", register_model=True))
-    assert config_hash(base) != config_hash(BacktestParameters(horizon=6))
-    assert config_hash(base) != config_hash(BacktestParameters(seed=8))
 
 
 @given(st.text(max_size=40))

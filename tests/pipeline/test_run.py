@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from workbench.config import BacktestParameters, Settings, TrainParameters
-from workbench.data import load_bars
-from workbench.errors import ConfigError, DataError, PromotionError
+from workbench.data import bars_of, load_bars, symbol_frame
+from workbench.errors import ConfigError, DataError, LookAheadError, PromotionError
+from workbench.features import REGISTRY, feature
 from workbench.pipeline import champion, run_backtest, run_training
 from workbench.tracking import list_models, promote, read_record
 
@@ -149,3 +150,48 @@ def test_bad_input_is_named_and_leaves_no_record(
     with pytest.raises(error, match=says):
         run_backtest(small(**changes), settings, now=NOW)
     assert not settings.records_dir.exists()
+
+
+@pytest.mark.slow
+def test_a_feature_that_peeks_fails_by_name_before_it_is_judged(settings: Settings) -> None:
+    @feature("peek", version=1, inputs=("open",), warmup=0)
+    def peek(bars: pd.DataFrame) -> pd.DataFrame:
+        return (bars["open"].shift(-2) / bars["open"].shift(-1) - 1).ffill()
+
+    try:
+        with pytest.raises(LookAheadError, match=r"feature 'peek' changes at \d{4}-\d\d-\d\d \d\d:\d\d for PLANTED"):
+            run_backtest(small(features=["ret(1)", "peek"]), settings, now=NOW)
+    finally:
+        REGISTRY.discard("peek")
+    assert not settings.records_dir.exists()
+    assert not settings.ledger_path.exists()
+
+
+@pytest.mark.slow
+def test_the_champion_is_the_recipe_that_was_judged(settings: Settings) -> None:
+    run_backtest(small(register_model=True, experiment="grown", rule="sign", expanding=True), settings, now=NOW)
+    promote(settings, "grown", None, now=NOW, who="tester", reason="expanding folds")
+    predictor = champion(settings, "grown")
+    assert predictor.extra["trained_on"]["rows"] > 1300
+    bars = load_bars(SMALL["source"], SMALL["symbols"])
+    for wrong, says in (
+        (bars_of({"OTHER": symbol_frame(bars, "PLANTED")}), "not on OTHER"),
+        (load_bars(SMALL["source"], SMALL["symbols"], "1h"), "these are 1h bars"),
+    ):
+        with pytest.raises(DataError, match=says):
+            predictor.predict(wrong)
+
+
+@pytest.mark.slow
+def test_a_recursive_feature_needs_its_run_in(settings: Settings) -> None:
+    run_backtest(
+        small(features=["volume_z(20)", "rsi(14)"], register_model=True, experiment="rsi", rule="sign"),
+        settings,
+        now=NOW,
+    )
+    promote(settings, "rsi", None, now=NOW, who="tester", reason="recursive")
+    predictor, bars = champion(settings, "rsi"), load_bars(SMALL["source"], SMALL["symbols"])
+    with pytest.raises(DataError, match="give at least 112 bars"):
+        predictor.predict(bars.iloc[-100:])
+    some, every = (predictor.predict(b)["p_bull"].iloc[0] for b in (bars.iloc[-250:], bars))
+    assert some == pytest.approx(every, abs=1e-5)

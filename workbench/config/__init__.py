@@ -1,6 +1,6 @@
 """Settings, typed notebook parameters, experiment files and spec strings."""
 
-from workbench.config.experiment import Experiment, Job, config_hash, load_experiment
+from workbench.config.experiment import Experiment, Job, load_experiment
 from workbench.config.parameters import (
     NOTEBOOKS,
     TIMEFRAMES,
@@ -30,7 +30,6 @@ __all__ = [
     "Settings",
     "Spec",
     "TrainParameters",
-    "config_hash",
     "did_you_mean",
     "load_experiment",
     "load_settings",

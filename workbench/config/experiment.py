@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,12 +111,3 @@ def _slug(value: Any) -> str:
     text = "_".join(map(str, value)) if isinstance(value, list) else str(value)
     slug = re.sub(r"[^A-Za-z0-9._]+", "_", text).strip("_")
     return slug if len(slug) <= 40 else slug[:32] + hashlib.sha256(text.encode()).hexdigest()[:8]
-
-
-def config_hash(
-    parameters: Parameters, leave_out: tuple[str, ...] = ("experiment", "register_model", "confidence")
-) -> str:
-    """Hash the parameters that shape the result: the identity of a trial (16 hex digits)."""
-    chosen = {k: v for k, v in parameters.model_dump().items() if k not in leave_out}
-    text = json.dumps({"notebook": parameters.notebook, **chosen}, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

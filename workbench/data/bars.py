@@ -137,6 +137,16 @@ def content_hash(bars: Bars) -> str:
     return digest.hexdigest()
 
 
+def series_hash(bars: Bars) -> str:
+    """Return a hash of prices and volumes that no renaming of symbols changes (64 hex digits).
+
+    Each symbol is hashed alone under the same name, at the times at which it trades; the hashes are sorted.
+    """
+    alone = (symbol_frame(bars, symbol) for symbol in symbols_of(bars))
+    digests = sorted(content_hash(bars_of({"SERIES": frame})) for frame in alone)
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest()
+
+
 def _utc_index(bars: Bars) -> pd.DatetimeIndex:
     index = bars.index
     if not isinstance(index, pd.DatetimeIndex):

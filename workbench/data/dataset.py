@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import pandas as pd
 
 from workbench.config import Settings, did_you_mean, load_settings, parse_spec
-from workbench.data.bars import bars_of, check_bars, content_hash, symbol_frame
+from workbench.data.bars import bars_of, check_bars, content_hash, series_hash, symbol_frame
 from workbench.data.names import check_symbol
 from workbench.data.sample import SAMPLE_SYMBOLS, SAMPLE_TIMEFRAME, ingest_sample
 from workbench.data.store import BarStore, open_store
-from workbench.data.synthetic import MARKET_VERSION, MARKETS, synthetic_market
+from workbench.data.synthetic import MARKET_VERSION, MARKETS, canonical_market, synthetic_market
 from workbench.data.timeframes import canonical_timeframe, utc_range
 from workbench.errors import ConfigError, DataError
 from workbench.typing import Bars
@@ -41,6 +41,11 @@ class Dataset:
     timeframe: str
     version: str
     content_hash: str
+
+    @property
+    def series_hash(self) -> str:
+        """Name-free hash of the prices: equal for the same bars under another source or symbol (64 hex digits)."""
+        return series_hash(self.bars)
 
 
 def load_dataset(
@@ -78,8 +83,8 @@ def load_dataset(
             f"source {source!r} is not a name such as 'sample' or a market such as 'gbm(seed=1)' ({err})"
         ) from None
     if spec.name in MARKETS:
-        bars, told = _synthetic(str(spec), names, length, start, end, version)
-        source = str(spec)
+        source = canonical_market(spec)
+        bars, told = _synthetic(source, names, length, start, end, version)
     else:
         store = open_store(settings or load_settings())
         bars, told = _stored(store, source, names, length, start, end, version)

@@ -193,6 +193,17 @@ def synthetic_market(
     ).sort_index(axis=1)
 
 
+def canonical_market(spec: Spec) -> str:
+    """Return the one way to write a market: seed and n_bars always, other arguments where they differ from the default.
+
+    Two specs with the same text draw the same bars, so that trials on them count as trials of one data set.
+    """
+    name, seed, n_bars, given = _arguments(spec)
+    defaults = {n: p.default for n, p in inspect.signature(MARKETS[name]).parameters.items()}
+    own: dict[str, Any] = {k: v for k, v in given.items() if v != defaults[k]}
+    return str(Spec(name, (), {"n_bars": n_bars, "seed": seed, **own}))
+
+
 def _arguments(spec: Spec) -> tuple[str, int, int, dict[str, float]]:
     if spec.name not in MARKETS:
         raise ConfigError(f"unknown synthetic market {spec.name!r}.{did_you_mean(spec.name, MARKETS)}")

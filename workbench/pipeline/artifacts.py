@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,15 +11,16 @@ from workbench.config import Settings
 from workbench.errors import DataError
 
 if TYPE_CHECKING:
-    from workbench.features import Design
+    from workbench.backtest import WalkForward
+    from workbench.features import Design, Standardizer
     from workbench.pipeline.record import Evaluation
 
 
 def save_final_model(evaluation: Evaluation, settings: Settings, run_id: str) -> Path:
     """Fit the run's model on the latest training window and save it without pickle.
 
-    The walk-forward judged the recipe; this is the recipe applied once more to the newest ``train_size`` bars whose
-    labels are known, which is what a champion predicts with.
+    The walk-forward judged the recipe; this is the recipe applied once more to the newest bars whose labels are known
+    (``train_size`` of them, all where the folds expand), which is what a champion predicts with.
 
     Returns
     -------
@@ -30,10 +31,10 @@ def save_final_model(evaluation: Evaluation, settings: Settings, run_id: str) ->
     from workbench.models import save_model
 
     parameters, design, plan, dataset = evaluation.parameters, evaluation.design, evaluation.plan, evaluation.dataset
-    rows = latest_rows(design, plan.splitter.train_size)
+    rows = training_rows(design, plan.splitter)
     model = plan.factory(parameters.seed)
     standardizer = Standardizer().fit(design.X.to_numpy()[rows])
-    X, y, kept = model_input(design, standardizer, model.lookback)
+    X, y, kept = model_input(design, standardizer if model.learns else None, model.lookback)
     chosen = np.isin(kept, rows)
     if not chosen.any():
         raise DataError(f"no training row has {model.lookback} bars of context; give more bars or a shorter lookback")
@@ -56,19 +57,21 @@ def save_final_model(evaluation: Evaluation, settings: Settings, run_id: str) ->
     return folder
 
 
-def latest_rows(design: Design, train_size: int) -> np.ndarray:
-    """Return positions of the rows of the latest ``train_size`` bars whose labels are known."""
+def training_rows(design: Design, splitter: WalkForward) -> np.ndarray:
+    """Return positions of the known rows that one more fold would train on: the latest bars, or all where expanding."""
     known = design.known.to_numpy()
-    times = design.X.index.get_level_values("time")
-    latest = times[known].unique()[-train_size:]
+    times = design.times
+    latest = times[known].unique()[0 if splitter.expanding else -splitter.train_size :]
     return np.flatnonzero(known & (times >= latest[0]))
 
 
-def model_input(design: Design, standardizer: Any, lookback: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return scaled rows, or windows of rows per symbol, with their labels and row positions."""
+def model_input(
+    design: Design, standardizer: Standardizer | None, lookback: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return rows, scaled where a standardiser is given, or windows of them per symbol; labels and row positions."""
     from workbench.models import windows
 
-    scaled = standardizer.transform(design.X.to_numpy())
+    scaled = standardizer.transform(design.X.to_numpy()) if standardizer else design.X.to_numpy()
     labels = design.y.to_numpy()
     if lookback == 1:
         return scaled, labels, np.arange(len(scaled))

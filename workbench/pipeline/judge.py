@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from workbench.backtest import Forecasts, deflated_sharpe_ratio, probabilistic_sharpe_ratio
-from workbench.config import Settings, config_hash
+from workbench.config import Settings
+from workbench.pipeline.identity import trial_configuration, trial_hash
 from workbench.pipeline.portfolio import BASELINES
 from workbench.typing import Json
 
@@ -39,11 +40,13 @@ def judge(evaluation: Evaluation, settings: Settings, now: datetime) -> Judgemen
     metrics = portfolio.strategy.summary(plan.confidence) | forecast_metrics(forecasts, design)
     baselines = {name: portfolio.results[name].summary(plan.confidence) for name in BASELINES}
     net = portfolio.strategy.returns
+    configuration = trial_configuration(parameters, plan)
+    identity = trial_hash(configuration)
     ledger = TrialsLedger(settings.ledger_path)
     trial = ledger.record(
         dataset=dataset.name,
-        config_hash=config_hash(parameters),
-        config=parameters.flat(),
+        config_hash=identity,
+        config=configuration,
         sharpe=per_bar_sharpe(net),
         n_obs=len(net),
         content_hash=dataset.content_hash,
@@ -59,7 +62,7 @@ def judge(evaluation: Evaluation, settings: Settings, now: datetime) -> Judgemen
     return Judgement(
         metrics=metrics,
         baselines=baselines,
-        trial={**asdict(trial), "config_hash": config_hash(parameters), "sharpe_variance": spread},
+        trial={**asdict(trial), "config_hash": identity, "sharpe_variance": spread},
         verdict=verdict.as_dict(),
         reliability=_reliability(forecasts, design),
     )

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from workbench.config import Settings
+from workbench.data import infer_timeframe, symbols_of
 from workbench.errors import ArtifactError, DataError
-from workbench.features import Standardizer, feature_matrix, feature_versions
+from workbench.features import Standardizer, feature_matrix, feature_versions, resolve, warmup
 from workbench.typing import Bars, Json
 
 
@@ -44,12 +45,14 @@ class Predictor:
         Raises
         ------
         DataError
-            When the bars are too few.
+            When the bars are too few, of another time frame, or of symbols the model was not trained on.
         """
         from workbench.models import windows
 
+        self._check(bars)
         rows = feature_matrix(bars, self.extra["features"])
-        X, index, lookback = self.standardizer.transform(rows.to_numpy()), rows.index, self.model.lookback
+        index, lookback = rows.index, self.model.lookback
+        X = self.standardizer.transform(rows.to_numpy()) if self.model.learns else rows.to_numpy()
         if lookback > 1:
             X, kept = windows(X, index.get_level_values("symbol").to_numpy(), lookback)
             index = index[kept]
@@ -60,6 +63,30 @@ class Predictor:
         proba = self.model.predict_proba(np.ascontiguousarray(X[chosen]))
         frame = pd.DataFrame(proba, index=index[chosen], columns=["p_bear", "p_neutral", "p_bull"])
         return frame.assign(forecast=frame["p_bull"] - frame["p_bear"])
+
+    def _check(self, bars: Bars) -> None:
+        strangers = sorted(set(symbols_of(bars)) - set(self.extra["symbols"]))
+        if strangers:
+            known = ", ".join(self.extra["symbols"])
+            raise DataError(f"the model was trained on {known}, not on {strangers[0]}; give bars of those")
+        needed = history_needed(self.extra["features"])
+        if len(bars) < needed:
+            raise DataError(
+                f"{len(bars)} bars are too few to predict as in the walk-forward, whose recursive features had run in; "
+                f"give at least {needed} bars"
+            )
+        timeframe = infer_timeframe(pd.DatetimeIndex(bars.index))
+        if timeframe != self.extra["timeframe"]:
+            raise DataError(f"the model was trained on {self.extra['timeframe']} bars, these are {timeframe} bars")
+
+
+def history_needed(features: list[str]) -> int:
+    """Return the bars after which features no longer depend on where the bars began.
+
+    A recursive feature (an exponential average, Wilder's RSI) forgets its seed geometrically: after eight windows its
+    weight is below 2e-7. Others need their warm-up only, which the design matrix checks.
+    """
+    return max((8 * warmup(f) for f in features if resolve(f).feature.recursive), default=1)
 
 
 def champion(settings: Settings, name: str) -> Predictor:

@@ -16,7 +16,7 @@ from workbench.backtest import walk_forward_forecasts
 from workbench.config import BacktestParameters, Settings, TrainParameters
 from workbench.data import Dataset, load_dataset
 from workbench.errors import TrackingError
-from workbench.features import Design, design_matrix
+from workbench.features import Design, check_causality, design_matrix
 from workbench.ops import describe_environment, get_logger
 from workbench.pipeline.artifacts import save_final_model
 from workbench.pipeline.judge import judge
@@ -56,6 +56,8 @@ def run_backtest(
     ------
     ConfigError, DataError
         For a parameter, symbol or data range that cannot be run; nothing is recorded then.
+    LookAheadError
+        When a feature changes once later bars of this very data set are removed.
     """
     plan = plan_backtest(parameters)
     return _run(parameters, settings, lambda _: plan, now, progress or _silent)
@@ -99,6 +101,9 @@ def _evaluate(
     dataset = load_experiment_data(parameters, settings)
     progress(0.05, "computing features")
     design = design_matrix(dataset.bars, parameters.features, parameters.horizon, parameters.neutral_band)
+    progress(0.08, "proving that no feature looks ahead")
+    for spec in parameters.features:
+        check_causality(spec, dataset.bars, seed=parameters.seed)
     plan = make_plan(design)
     forecasts = walk_forward_forecasts(
         design,

@@ -1,0 +1,59 @@
+"""What makes two evaluations the same trial: the configuration as it is computed, not as it is written."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from typing import Any
+
+from workbench.backtest import RULES
+from workbench.config import BacktestParameters, TrainParameters, parse_spec
+from workbench.features import feature_versions
+from workbench.pipeline.plan import Plan
+from workbench.typing import Json
+
+_NO_INFLUENCE = ("device", "threads")
+
+
+def trial_configuration(parameters: BacktestParameters | TrainParameters, plan: Plan) -> Json:
+    """Return the configuration of a run with every default filled in, as plain JSON values.
+
+    Ways of writing that compute the same are one trial: ``logistic`` and ``logistic(C=0.1)``, symbols or features in
+    another order, another seed where the model draws nothing. A feature whose code or version changed is another trial.
+    """
+    return {
+        "range": [parameters.start, parameters.end],
+        "features": sorted(feature_versions(parameters.features).values()),
+        "label": {"horizon": parameters.horizon, "neutral_band": parameters.neutral_band},
+        "model": _model(plan, parameters.seed),
+        "folds": vars(plan.splitter),
+        "rule": _rule(plan.rule),
+        "rebalance": plan.rebalance,
+        "volatility_target": plan.volatility_target,
+        "max_leverage": plan.max_leverage,
+        "costs_bps": [plan.fee_bps, plan.slippage_bps],
+    }
+
+
+def trial_hash(configuration: Json) -> str:
+    """Return the identity of a trial as 16 hex digits."""
+    return hashlib.sha256(json.dumps(configuration, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _model(plan: Plan, seed: int) -> Json:
+    model = plan.factory(seed)
+    learned: dict[str, Any] = {k: v for k, v in model.get_params().items() if k not in _NO_INFLUENCE}
+    return {"name": model.name, **{k: _sizes(v) if k == "hidden" else v for k, v in learned.items()}}
+
+
+def _sizes(hidden: Any) -> list[int]:
+    """Return layer sizes, which a spec writes as ``'128-64-32'``."""
+    return [int(n) for n in (hidden.split("-") if isinstance(hidden, str) else hidden)]
+
+
+def _rule(text: str) -> Json:
+    spec = parse_spec(text)
+    bound = inspect.signature(RULES[spec.name]).bind(None, *spec.args, **spec.kwargs)
+    bound.apply_defaults()
+    return {"name": spec.name, **{k: float(v) for k, v in list(bound.arguments.items())[1:]}}
