@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workbench.backtest import WalkForward, position_rule, simulate, walk_forward_forecasts
+from workbench.backtest import WalkForward, position_rule, set_tail_purge, simulate, walk_forward_forecasts
 from workbench.errors import DataError
 from workbench.models import build
+from workbench.models.split import time_tail
 
 
 @dataclass(frozen=True)
@@ -155,6 +156,102 @@ def test_unknown_labels_are_neither_trained_on_nor_scored(design):
 def test_a_lookback_longer_than_the_training_part_is_an_error(design):
     with pytest.raises(DataError, match="too few for windows of 70 bars; raise train_size or lower lookback"):
         _spied(design, WalkForward(60, 40), lookback=70)
+
+
+def _listed(design, symbol, keep):
+    """Return the design with the rows of one symbol at other times left out."""
+    hours = design.X.index.get_level_values("time").unique()
+    number = hours.get_indexer(design.X.index.get_level_values("time"))
+    rows = (design.X.index.get_level_values("symbol") != symbol) | keep(number)
+    return replace(design, **{name: getattr(design, name)[rows] for name in ("X", "y", "t1", "known")})
+
+
+def test_a_symbol_that_lists_late_gets_forecasts_from_its_first_full_window_on(design, cases):
+    lookback = 8
+    late = _listed(design, "B", lambda number: number >= 58)
+    forecasts, spies = _spied(late, WalkForward(60, 40), lookback)
+    times = design.X.index.get_level_values("time").unique()
+    forecast = forecasts.forecast
+    assert forecast["A"].notna().all()
+    assert forecast.index[forecast["B"].isna()].tolist() == times[60 : 58 + lookback - 1].tolist()
+    assert forecasts.folds["n_test"].tolist() == [80, 80, 40]
+    assert forecasts.folds["n_forecast"].tolist() == [75, 80, 40]
+    assert len(spies[0].asked[0]) == 75
+    expected = (late.y.loc[forecasts.proba.loc[: times[99]].index] == 1).mean()  # the spy always says bull
+    assert forecasts.folds["accuracy"].iloc[0] == pytest.approx(expected)
+    bars = cases.market(8, 160, 2)
+    bars.columns = bars.columns.set_levels(["A", "B"], level="symbol")
+    fills = simulate(position_rule("sign", forecast), bars).fills
+    assert fills.loc[fills["symbol"] == "B", "time"].min() == times[58 + lookback]
+
+
+def test_a_test_part_without_any_full_window_is_an_error(design):
+    handed_over = _listed(_listed(design, "A", lambda n: n < 60), "B", lambda n: n >= 60)
+    with pytest.raises(DataError, match="fold 0: none of its 5 test rows has the 8 bars .* raise test_size, lower"):
+        _spied(handed_over, WalkForward(60, 5), lookback=8)
+
+
+class TailSpy(Spy):
+    """A spy that holds a validation tail and reads bare features."""
+
+    learns = False
+
+    def __init__(self, purge: int = 0, valid_share: float = 0.2):
+        super().__init__()
+        self.params = {"purge": purge, "valid_share": valid_share}
+
+    def get_params(self):
+        return dict(self.params)
+
+    def set_params(self, **changes):
+        self.params |= changes
+
+
+@pytest.fixture
+def two_calendars(rng):
+    """A coin that trades every day beside a stock that rests at weekends; the one feature is the row's number."""
+    days = pd.date_range("2023-01-01", periods=400, tz="UTC", name="time")
+    own = {"COIN": days, "STOCK": days[days.day_of_week < 5]}
+    ends = pd.concat({s: pd.Series(t, index=t).shift(-(HORIZON + 1)) for s, t in own.items()}, names=["symbol"])
+    t1 = ends.swaplevel().sort_index()
+    X = pd.DataFrame({"row": np.arange(len(t1), dtype=float)}, index=t1.index)
+    return Rows(X, pd.Series(rng.integers(-1, 2, len(t1)), index=t1.index), t1, t1.notna())
+
+
+@pytest.mark.parametrize("test_size", [30, 31, 33])
+def test_no_label_of_the_head_ends_in_the_validation_tail_of_two_calendars(two_calendars, test_size):
+    spies = []
+
+    def factory(seed):
+        spies.append(TailSpy())
+        return spies[-1]
+
+    walk_forward_forecasts(two_calendars, factory, WalkForward(200, test_size))
+    times = two_calendars.X.index.get_level_values("time")
+    needed = []
+    for spy in spies:
+        rows = spy.seen[0][0][:, 0].astype(int)
+        head, tail = time_tail(len(rows), **spy.params)
+        tail_first = times[rows[tail]][0]
+        assert (two_calendars.t1.iloc[rows[head]] < tail_first).all()
+        assert two_calendars.t1.iloc[rows[head.stop]] >= tail_first  # not one row more than needed
+        needed.append(spy.params["purge"])
+    assert len(set(needed)) > 1  # no count of rows would do for every fold
+
+
+def test_a_purge_that_was_asked_for_and_a_model_without_a_tail_are_left_alone(two_calendars):
+    times = two_calendars.X.index.get_level_values("time")
+    for spy, purge in ((TailSpy(purge=3), 3), (TailSpy(valid_share=0.0), 0)):
+        set_tail_purge(spy, times, two_calendars.t1)
+        assert spy.params["purge"] == purge
+    set_tail_purge(Spy(), times, two_calendars.t1)
+    apart = TailSpy()
+    set_tail_purge(apart, times, times)  # labels known at their own bar
+    start = time_tail(len(times), 0.2, 0)[0].stop
+    assert apart.params["purge"] == int((times[:start] == times[start]).sum())
+    model = build("hist_gradient_boosting(patience=3)", 0)
+    set_tail_purge(model, times[two_calendars.known], two_calendars.t1[two_calendars.known])
+    assert model.get_params()["purge"] > 2 * (HORIZON + 1) - 2
 
 
 def test_too_few_bars(design):

@@ -9,7 +9,7 @@ from sklearn.linear_model import RidgeClassifier
 
 from workbench.errors import DataError
 from workbench.models import build
-from workbench.models.split import time_tail
+from workbench.models.split import tail_start, time_tail
 
 from .conftest import planted
 
@@ -79,6 +79,7 @@ def test_boosting_with_a_head_of_one_class_falls_back_to_all_rounds() -> None:
 
 
 def test_time_tail_counts() -> None:
+    assert (tail_start(100, 0.25), tail_start(100, 0.0), tail_start(100, 0.001)) == (75, 100, 99)
     assert time_tail(100, 0.25, 10) == (slice(0, 65), slice(75, 100))
     assert time_tail(100, 0.0, 10) == (slice(0, 100), slice(100, 100))
     assert time_tail(100, 0.001, 0) == (slice(0, 99), slice(99, 100))

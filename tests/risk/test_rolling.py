@@ -80,6 +80,51 @@ def test_volatility_target_is_causal(market):
     pd.testing.assert_frame_equal(whole.iloc[:200], cut)
 
 
+@pytest.fixture
+def two_calendars(rng):
+    """Closes of a coin that trades every day and of a stock that rests at weekends."""
+    index = pd.date_range("2020-01-01", periods=300, tz="UTC", name="time")
+    steps = rng.normal(0, [0.03, 0.01], (300, 2))
+    close = pd.DataFrame(100 * np.exp(np.cumsum(steps, axis=0)), index=index, columns=["COIN", "STOCK"])
+    close.loc[index.day_of_week >= 5, "STOCK"] = np.nan
+    return close
+
+
+def test_volatility_target_counts_the_bars_of_each_assets_own_calendar(two_calendars):
+    close = two_calendars
+    positions = pd.DataFrame(0.5, index=close.index, columns=close.columns)
+    scaled = risk.volatility_target(positions, close, 0.10, window=30, max_leverage=100)
+    stock = close["STOCK"].dropna()
+    for name, own, periods in (("COIN", close["COIN"], 365), ("STOCK", stock, 252)):
+        expected = 0.05 / (own.pct_change().rolling(30).std() * np.sqrt(periods))
+        pd.testing.assert_series_equal(scaled.loc[own.index, name], expected, check_names=False, check_freq=False)
+    fridays = stock.index[(stock.index.day_of_week == 4) & (stock.index < close.index[-2])][8:]
+    for days in (1, 2):
+        rest = scaled.loc[fridays + pd.Timedelta(days=days), "STOCK"]
+        np.testing.assert_array_equal(rest, scaled.loc[fridays, "STOCK"])
+        assert (rest > 0).all()
+    given = risk.volatility_target(positions, close, 0.10, window=30, max_leverage=100, periods_per_year=100)
+    np.testing.assert_allclose(given["STOCK"].dropna() / scaled["STOCK"].dropna(), np.sqrt(252 / 100))
+
+
+@pytest.mark.parametrize("later", [np.nan, 7.0])
+def test_volatility_target_of_two_calendars_is_causal(two_calendars, later):
+    positions = pd.DataFrame(0.5, index=two_calendars.index, columns=two_calendars.columns)
+    spoiled = two_calendars.copy()
+    spoiled.iloc[200:] = spoiled.iloc[200:].where(spoiled.iloc[200:].isna(), later)
+    scaled = risk.volatility_target(positions, two_calendars, 0.10)
+    pd.testing.assert_frame_equal(scaled.iloc[:200], risk.volatility_target(positions, spoiled, 0.10).iloc[:200])
+    assert scaled.iloc[40:200].notna().all().all()
+
+
+def test_an_asset_with_fewer_bars_than_the_window_has_no_volatility_and_hinders_no_other(two_calendars):
+    positions = pd.DataFrame(0.5, index=two_calendars.index, columns=two_calendars.columns)
+    young = two_calendars.assign(STOCK=two_calendars["STOCK"].where(np.arange(300) == 290))
+    scaled = risk.volatility_target(positions, young, 0.10)
+    assert scaled["STOCK"].isna().all()
+    assert scaled["COIN"].iloc[20:].notna().all()
+
+
 def test_volatility_target_of_zero_is_off_and_bad_input_is_refused(market):
     positions = pd.DataFrame(0.5, index=market.index, columns=market.columns)
     pd.testing.assert_frame_equal(risk.volatility_target(positions, market, 0.0), positions)

@@ -9,7 +9,7 @@ from workbench.backtest.rules import RULES, position_rule
 from workbench.backtest.splits import Fold, WalkForward, purge, rows_of
 from workbench.backtest.sweeps import grid, sma_crossover, sweep
 from workbench.backtest.vectorbt_door import simulate_vectorbt, to_vectorbt
-from workbench.backtest.walkforward import Forecasts, walk_forward_forecasts
+from workbench.backtest.walkforward import Forecasts, set_tail_purge, walk_forward_forecasts
 from workbench.risk import (
     deflated_sharpe_ratio,
     expected_max_sharpe_ratio,
@@ -31,6 +31,7 @@ __all__ = [
     "probabilistic_sharpe_ratio",
     "purge",
     "rows_of",
+    "set_tail_purge",
     "simulate",
     "simulate_vectorbt",
     "sma_crossover",

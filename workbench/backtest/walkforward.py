@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import pandas as pd
 
-from workbench.backtest.splits import Fold, WalkForward, rows_of
+from workbench.backtest.splits import Fold, WalkForward, purge, rows_of
 from workbench.errors import DataError
-from workbench.typing import FloatArray, IntArray
+from workbench.typing import BoolArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
     from workbench.features import Standardizer
@@ -48,11 +48,12 @@ class Forecasts:
     Parameters
     ----------
     proba
-        Rows (time, symbol); columns ``p_bear``, ``p_neutral``, ``p_bull`` and ``forecast`` = p_bull − p_bear.
+        Rows (time, symbol); columns ``p_bear``, ``p_neutral``, ``p_bull`` and ``forecast`` = p_bull − p_bear. Test
+        rows without a full window of past rows are left out.
     folds
-        One row per fold: ``fold``, ``train_start``, ``train_end``, ``test_start``, ``test_end``, ``n_train`` and
-        ``n_test`` (rows, over all symbols), ``n_purged`` (bars), ``accuracy`` (over test rows whose label is known;
-        NaN if none is).
+        One row per fold: ``fold``, ``train_start``, ``train_end``, ``test_start``, ``test_end``, ``n_train``,
+        ``n_test`` and ``n_forecast`` (rows, over all symbols; the last counts the test rows that have a forecast),
+        ``n_purged`` (bars), ``accuracy`` (over rows with a forecast whose label is known; NaN if none is).
     training
         Epochs of models that keep a ``history_``: ``fold``, ``epoch`` and what the model noted; else empty.
     model, standardizer
@@ -83,7 +84,8 @@ def walk_forward_forecasts(
 
     Each fold learns the mean and scale of its features from its own training rows. Models with a ``lookback`` above 1
     get windows of past rows; those of the first test rows reach back into the bars before the test part, whose
-    features are known by then.
+    features are known by then. A test row with too little past for a window (its symbol listed lately) gets no
+    forecast. A model with a validation tail has the labels that reach into it purged by `set_tail_purge`.
 
     Parameters
     ----------
@@ -106,9 +108,9 @@ def walk_forward_forecasts(
     Raises
     ------
     DataError
-        When the bars do not fill one fold, or a fold has fewer training rows than a window needs.
+        When the bars do not fill one fold, or no training row or no test row of a fold has a full window.
     """
-    row_times = pd.DatetimeIndex(design.X.index.get_level_values("time"))
+    row_times = _row_times(design)
     t1 = design.t1.where(design.known)
     by_time = design.t1.groupby(row_times).max()
     folds = splitter.split(by_time.index, by_time.to_numpy())
@@ -117,7 +119,7 @@ def walk_forward_forecasts(
         if progress:
             progress(done / len(folds), f"fold {done + 1} of {len(folds)}")
         train, test = rows_of(fold, row_times, t1)
-        runs.append(_run_fold(design, fold, train, test, model_factory(seed), row_times))
+        runs.append(_run_fold(design, fold, train, test, model_factory(seed)))
     if progress:
         progress(1.0, f"{len(folds)} folds")
     return Forecasts(
@@ -138,14 +140,46 @@ class _FoldRun:
     standardizer: Standardizer
 
 
-def _run_fold(
-    design: DesignLike, fold: Fold, train: IntArray, test: IntArray, model: Any, row_times: pd.DatetimeIndex
-) -> _FoldRun:
+def set_tail_purge(model: Any, row_times: Any, t1: Any) -> None:
+    """Set a model's ``purge`` so that no label it learns from ends in its validation tail, or later.
+
+    Call it before ``fit``. Labels are purged by time, so symbols of different calendars may stand side by side. A model
+    without the parameters ``purge`` and ``valid_share``, or whose ``purge`` is above 0 already, is left as it is.
+
+    Parameters
+    ----------
+    model
+        Unfitted; changed in place.
+    row_times, t1
+        Time of each row that the model will be fitted on and time at which its label is known, (n_rows,), by time. A
+        label that is not known (NaT) counts as one that ends later.
+
+    Notes
+    -----
+    Models leave out consecutive rows: all those before the tail, from the first on whose label reaches into it. A
+    symbol that rests for long just before the tail therefore takes the other symbols' rows of that rest along.
+    """
+    from workbench.models import tail_start
+
+    parameters = model.get_params() if hasattr(model, "get_params") else {}
+    if parameters.get("purge") != 0 or "valid_share" not in parameters:
+        return
+    times = pd.DatetimeIndex(row_times)
+    start = tail_start(len(times), parameters["valid_share"])
+    if start >= len(times):
+        return
+    reaching = np.flatnonzero(~purge(times[:start], pd.DatetimeIndex(t1)[:start], before=times[start]))
+    if len(reaching):
+        model.set_params(purge=int(start - reaching[0]))
+
+
+def _run_fold(design: DesignLike, fold: Fold, train: IntArray, test: IntArray, model: Any) -> _FoldRun:
     from workbench.features import Standardizer
     from workbench.models import top_class
 
     if len(train) == 0:
         raise DataError(f"fold {fold.number} has no training row with a known label; raise train_size")
+    row_times = _row_times(design)
     standardizer = Standardizer().fit(design.X.iloc[train])
     first = int(row_times.searchsorted(fold.window_start))
     rows = np.arange(first, int(test[-1]) + 1)
@@ -155,30 +189,48 @@ def _run_fold(
     inputs, ends = _inputs(scaled, design.X.index.get_level_values("symbol")[rows], getattr(model, "lookback", 1))
     ends = ends + first
     fit_on, predict_on = np.isin(ends, train), np.isin(ends, test)
-    if not fit_on.any() or predict_on.sum() != len(test):
-        raise DataError(
-            f"fold {fold.number}: {len(train)} training rows are too few for windows of {model.lookback} bars; "
-            "raise train_size or lower lookback"
-        )
+    _check_windows(fold, train, test, fit_on, predict_on, model)
+    learnt, asked = ends[fit_on], ends[predict_on]
     labels = design.y.to_numpy(dtype=np.float64, na_value=np.nan)
-    model = model.fit(inputs[fit_on], labels[ends[fit_on]].astype(np.int64))
+    set_tail_purge(model, row_times[learnt], design.t1.iloc[learnt])
+    model = model.fit(inputs[fit_on], labels[learnt].astype(np.int64))
     proba = np.asarray(model.predict_proba(inputs[predict_on]), dtype=np.float64)
-    known = design.known.to_numpy(dtype=bool)[test]
-    hits = top_class(proba) == labels[test]
+    known = design.known.to_numpy(dtype=bool)[asked]
+    hits = top_class(proba) == labels[asked]
     row = {
         "fold": fold.number,
         "train_start": fold.train_start,
         "train_end": fold.train_end,
         "test_start": fold.test_start,
         "test_end": fold.test_end,
-        "n_train": int(fit_on.sum()),
+        "n_train": len(learnt),
         "n_test": len(test),
+        "n_forecast": len(asked),
         "n_purged": fold.n_purged,
         "accuracy": float(hits[known].mean()) if known.any() else float("nan"),
     }
-    frame = pd.DataFrame(proba, index=design.X.index[test], columns=PROBABILITIES)
+    frame = pd.DataFrame(proba, index=design.X.index[asked], columns=PROBABILITIES)
     frame["forecast"] = frame["p_bull"] - frame["p_bear"]
     return _FoldRun(frame, row, list(getattr(model, "history_", [])), model, standardizer)
+
+
+def _row_times(design: DesignLike) -> pd.DatetimeIndex:
+    return pd.DatetimeIndex(design.X.index.get_level_values("time"))
+
+
+def _check_windows(
+    fold: Fold, train: IntArray, test: IntArray, fit_on: BoolArray, predict_on: BoolArray, model: Any
+) -> None:
+    if not fit_on.any():
+        raise DataError(
+            f"fold {fold.number}: {len(train)} training rows are too few for windows of {model.lookback} bars; "
+            "raise train_size or lower lookback"
+        )
+    if not predict_on.any():
+        raise DataError(
+            f"fold {fold.number}: none of its {len(test)} test rows has the {model.lookback} bars of its symbol that a "
+            "window needs; raise test_size, lower lookback or leave out symbols that list so late"
+        )
 
 
 def _inputs(scaled: FloatArray, symbols: pd.Index, lookback: int) -> tuple[FloatArray, IntArray]:

@@ -21,6 +21,7 @@ from workbench.models.metrics import (
     top_class,
 )
 from workbench.models.registry import MODELS, ModelEntry, build, check_model_spec, list_models
+from workbench.models.split import tail_start
 from workbench.models.storage import load_model, save_model
 from workbench.models.windows import windows
 
@@ -46,6 +47,7 @@ __all__ = [
     "r2",
     "reliability_table",
     "save_model",
+    "tail_start",
     "top_class",
     "windows",
 ]

@@ -7,6 +7,17 @@ from workbench.errors import DataError
 MIN_TRAIN = 10
 
 
+def tail_start(n_rows: int, valid_share: float) -> int:
+    """Return the first row of the validation tail, ``n_rows`` where ``valid_share`` is 0 and there is none.
+
+    Examples
+    --------
+    >>> tail_start(100, 0.2)
+    80
+    """
+    return n_rows if valid_share == 0 else n_rows - max(1, round(n_rows * valid_share))
+
+
 def time_tail(n_rows: int, valid_share: float, purge: int) -> tuple[slice, slice]:
     """Cut ``n_rows`` rows in time order into a training head and a validation tail.
 
@@ -17,7 +28,8 @@ def time_tail(n_rows: int, valid_share: float, purge: int) -> tuple[slice, slice
     valid_share
         Share of the rows in the tail, rounded, at least one row; 0 gives an empty tail and no purge.
     purge
-        Rows left out between head and tail. A label of horizon h looks h bars ahead, so leave out h rows per asset.
+        Rows left out between head and tail: those whose labels end in the tail or later, and all rows after the first
+        of them. `workbench.backtest.set_tail_purge` counts them from the label ends.
 
     Returns
     -------
@@ -36,7 +48,7 @@ def time_tail(n_rows: int, valid_share: float, purge: int) -> tuple[slice, slice
     """
     if valid_share == 0:
         return slice(0, n_rows), slice(n_rows, n_rows)
-    start = n_rows - max(1, round(n_rows * valid_share))
+    start = tail_start(n_rows, valid_share)
     stop = start - purge
     if stop < MIN_TRAIN:
         raise DataError(

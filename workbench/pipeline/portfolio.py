@@ -42,7 +42,9 @@ def trade(forecasts: Forecasts, design: Design, bars: Bars, plan: Plan) -> Portf
     """Turn out-of-sample forecasts into positions and simulate them beside the baselines.
 
     Every portfolio decides at the closes of the same out-of-sample bars, fills at the following opens and pays the same
-    costs. Buy-and-hold buys once; the others follow the plan's rebalancing.
+    costs. Buy-and-hold buys once; the others follow the plan's rebalancing. A symbol that rests keeps its last
+    decision, which is filled at its own next open, as its label promises; a missing forecast at one of its bars is no
+    order.
     """
     forecast = forecasts.forecast
     oos = bars.loc[forecast.index[0] : forecast.index[-1]]
@@ -58,12 +60,25 @@ def trade(forecasts: Forecasts, design: Design, bars: Bars, plan: Plan) -> Portf
             rebalance=rebalance,
         )
 
-    targets = _sized(position_rule(plan.rule, forecast, max_leverage=plan.max_leverage), bars, plan)
+    def decided(rule: str, scores: Panel) -> Panel:
+        return _kept_over_rest(position_rule(rule, scores, max_leverage=plan.max_leverage), oos)
+
+    targets = _sized(decided(plan.rule, forecast), bars, plan)
     results = {STRATEGY: simulated(targets, plan.rebalance)}
     for name in BASELINES:
-        baseline = position_rule("sign", _baseline_forecast(name, design, forecast), max_leverage=plan.max_leverage)
+        baseline = decided("sign", _baseline_forecast(name, design, forecast))
         results[name] = simulated(baseline, "on_change" if name == "buy_and_hold" else plan.rebalance)
     return Portfolio(results)
+
+
+def _kept_over_rest(targets: Panel, bars: Bars) -> Panel:
+    """Repeat each symbol's last decision, NaN too, at the times at which it has no bar.
+
+    Before sizing: a cap on the whole row then counts the symbols that rest.
+    """
+    trades = pd.DataFrame(bars["close"]).notna()
+    kept = {c: targets.loc[trades[c], c].reindex(targets.index, method="ffill") for c in targets.columns}
+    return pd.DataFrame(kept, columns=targets.columns)
 
 
 def _sized(positions: Panel, bars: Bars, plan: Plan) -> Panel:

@@ -27,15 +27,16 @@ def volatility_target(
     positions
         Signed fractions of equity decided at the close, ``(n_bars, n_assets)``.
     close
-        Closing prices with the same columns; may begin earlier than the positions.
+        Closing prices with the same columns; may begin earlier than the positions. NaN where an asset does not trade.
     target
         Annual volatility as a fraction, such as 0.15; 0 leaves positions as they are.
     window
-        Close-to-close returns in the trailing volatility (ddof 1), the one into bar t included.
+        Close-to-close returns in the trailing volatility (ddof 1), the one into bar t included; each asset's own bars
+        are counted.
     max_leverage
         Cap on the sum of absolute positions; a row above it is scaled down as a whole.
     periods_per_year
-        Bars in a year; inferred from ``close``.
+        Bars in a year; inferred for each asset from the times of its own closes.
 
     Returns
     -------
@@ -44,8 +45,9 @@ def volatility_target(
 
     Notes
     -----
-    ``w[t] = position[t] · target / σ[t]`` with σ from closes up to t: nothing later is used. Assets move together only
-    in part, so a portfolio of several usually shows less than the target.
+    ``w[t] = position[t] · target / σ[t]`` with σ from closes up to t: nothing later is used. Where an asset does not
+    trade its last σ stays. The bars in a year are read from all its times: a calendar, not a price. Assets move
+    together only in part, so a portfolio of several usually shows less than the target.
 
     References
     ----------
@@ -61,10 +63,20 @@ def volatility_target(
     missing = [c for c in positions.columns if c not in close.columns]
     if missing or not positions.index.isin(close.index).all():
         raise DataError(f"volatility_target: close lacks symbols {missing} or times of the positions")
-    periods = resolve_periods(close, periods_per_year, "volatility_target")
-    returns = close[list(positions.columns)].pct_change(fill_method=None)
-    volatility = returns.rolling(window).std(ddof=1) * np.sqrt(periods)
+    volatility = pd.DataFrame(
+        {c: _own_volatility(close[c], window, periods_per_year) for c in positions.columns}, columns=positions.columns
+    )
     scale = (target / volatility.where(volatility > 0)).reindex(positions.index)
     scaled = positions * scale
     gross = scaled.abs().sum(axis=1)
     return scaled.mul((max_leverage / gross.where(gross > max_leverage)).fillna(1.0), axis=0)
+
+
+def _own_volatility(close: pd.Series, window: int, periods_per_year: float | None) -> pd.Series:
+    """Annual volatility over the bars at which an asset trades, carried over those at which it does not."""
+    own = close.dropna()
+    if len(own) <= window:
+        return pd.Series(np.nan, index=close.index)
+    periods = resolve_periods(own, periods_per_year, "volatility_target")
+    volatility = own.pct_change(fill_method=None).rolling(window).std(ddof=1) * np.sqrt(periods)
+    return volatility.reindex(close.index, method="ffill")
