@@ -39,9 +39,10 @@ def put(ledger: TrialsLedger, key: str, sharpe: float = 0.05, dataset: str = SPX
 def test_the_same_configuration_is_the_same_trial(tmp_path: Path) -> None:
     ledger = TrialsLedger(tmp_path / "trials.db")
     first = put(ledger, "a")
-    assert first == Trial(1, 1, True, NOW.isoformat())
-    assert put(ledger, "b") == Trial(2, 2, True, NOW.isoformat())
-    assert put(ledger, "a", days=1) == Trial(1, 2, False, NOW.isoformat())
+    floor = 1 / 499
+    assert first == Trial(1, 1, True, NOW.isoformat(), 0.0)
+    assert put(ledger, "b") == Trial(2, 2, True, NOW.isoformat(), floor)
+    assert put(ledger, "a", days=1) == Trial(1, 2, False, NOW.isoformat(), floor)
     assert put(ledger, "a", dataset="other") == Trial(1, 1, True, NOW.isoformat())
     table = TrialsLedger(tmp_path / "trials.db").trials(SPX)
     assert list(table["n_evaluations"]) == [2, 1]
@@ -55,12 +56,106 @@ def test_variance_is_over_distinct_trials_by_their_latest_sharpe(tmp_path: Path)
     assert ledger.sharpe_variance(SPX) is None
     put(ledger, "a", 0.9)
     assert ledger.sharpe_variance(SPX) is None
-    for key, sharpe in (("b", 0.02), ("c", float("nan")), ("d", 0.07), ("a", 0.03)):
-        put(ledger, key, sharpe)
-    assert ledger.sharpe_variance(SPX) == pytest.approx(np.var([0.03, 0.02, 0.07], ddof=1))
-    assert ledger.sharpe_variance(SPX, up_to=2) == pytest.approx(np.var([0.03, 0.02], ddof=1))
+    for key, sharpe in (("b", 0.2), ("c", float("nan")), ("d", 0.7), ("a", 0.3)):
+        last = put(ledger, key, sharpe)
+    assert ledger.sharpe_variance(SPX) == pytest.approx(np.var([0.3, 0.2, 0.7], ddof=1))
+    assert last.sharpe_variance == ledger.sharpe_variance(SPX)
+    assert ledger.sharpe_variance(SPX, up_to=2) == pytest.approx(np.var([0.3, 0.2], ddof=1))
     assert ledger.sharpe_variance(SPX, up_to=1) is None
     assert ledger.count(SPX) == 4
+
+
+def test_equal_trials_neither_hide_the_spread_nor_shrink_it(tmp_path: Path) -> None:
+    """Two equal trials still deflate, by the sampling variance; one re-seeded ten times counts its value once."""
+    ledger = TrialsLedger(tmp_path / "trials.db")
+    put(ledger, "a", 0.3)
+    assert put(ledger, "b", 0.3).sharpe_variance == 1 / 499
+    put(ledger, "c", 0.7)
+    spread = ledger.sharpe_variance(SPX)
+    assert spread == pytest.approx(np.var([0.3, 0.7], ddof=1))
+    for seed in range(10):
+        assert put(ledger, f"seed-{seed}", 0.7 + 1e-14 * seed).sharpe_variance == spread
+    assert ledger.count(SPX) == 13
+
+
+def test_the_floor_is_the_sampling_variance_at_the_median_length(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    sharpes = [r.mean() / r.std(ddof=1) for r in rng.normal(size=(4000, 101))]
+    assert np.var(sharpes, ddof=1) == pytest.approx(1 / 100, rel=0.06)  # what the floor stands for
+    ledger = TrialsLedger(tmp_path / "trials.db")
+    for key, n_obs in (("a", 3), ("b", 101), ("c", 5000)):
+        ledger.record(SPX, key, {}, 0.01, n_obs, "c", NOW)
+    assert ledger.sharpe_variance(SPX) == 1 / 100
+    assert ledger.sharpe_variance(SPX, up_to=2) == 1 / 51
+
+
+def test_a_sweep_is_one_transaction(tmp_path: Path) -> None:
+    ledger = TrialsLedger(tmp_path / "trials.db")
+    put(ledger, "h3", 0.5)
+    rows = [(f"h{k}", {"k": k}, 0.001 * k, 500) for k in range(1000)]
+    start = time.perf_counter()
+    trials = ledger.record_many(SPX, rows, "c", NOW)
+    assert time.perf_counter() - start < 1.0
+    assert {t.n_trials for t in trials} == {1000}
+    assert [t.number for t in trials[:5]] == [2, 3, 4, 1, 5]
+    assert [t.is_new for t in trials[2:5]] == [True, False, True]
+    assert {t.sharpe_variance for t in trials} == {ledger.sharpe_variance(SPX)}
+    assert ledger.record_many(SPX, [], "c", NOW) == []
+    with pytest.raises(ConfigError, match="n_obs must be 0 or more"):
+        ledger.record_many(SPX, [("new", {}, 0.1, 9), ("bad", {}, 0.1, -1)], "c", NOW)
+    assert ledger.count(SPX) == 1000
+
+
+def test_a_series_under_another_name_is_counted_with_it(tmp_path: Path) -> None:
+    ledger = TrialsLedger(tmp_path / "trials.db")
+
+    def tried(dataset: str, key: str, series: str, days: int = 0, sharpe: float = 0.1) -> Trial:
+        return ledger.record(dataset, key, {}, sharpe, 500, "c", NOW + timedelta(days=days), series=series)
+
+    tried("sample:1d:SPX", "a", "prices", sharpe=0.2)
+    tried("sample:1d:SPX", "b", "prices", sharpe=0.6)
+    again = tried("mine:1d:COPY", "a", "prices", days=1, sharpe=0.2)
+    assert (again.number, again.n_trials, again.is_new) == (1, 2, False)
+    assert again.first_seen == NOW.isoformat()
+    assert again.sharpe_variance == pytest.approx(np.var([0.2, 0.6], ddof=1))
+    assert tried("mine:1d:COPY", "c", "prices").n_trials == 3
+    assert ledger.count("sample:1d:SPX") == ledger.count("mine:1d:COPY") == 3
+    assert ledger.sharpe_variance("sample:1d:SPX") == ledger.sharpe_variance("mine:1d:COPY")
+    assert ledger.sharpe_variance("sample:1d:SPX", up_to=2) == pytest.approx(np.var([0.2, 0.6], ddof=1))
+    assert tried("other:1d:X", "a", "other prices").n_trials == 1
+    assert tried("nameless:1d:X", "a", "").n_trials == 1
+    assert tried("nameless:1d:Y", "z", "").n_trials == 1
+
+
+FIRST_VERSION = """
+CREATE TABLE trials (
+    dataset TEXT NOT NULL, number INTEGER NOT NULL, config_hash TEXT NOT NULL, config TEXT NOT NULL,
+    first_seen TEXT NOT NULL, PRIMARY KEY (dataset, number), UNIQUE (dataset, config_hash)
+) STRICT;
+CREATE TABLE evaluations (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, dataset TEXT NOT NULL, number INTEGER NOT NULL, sharpe REAL,
+    n_obs INTEGER NOT NULL, content_hash TEXT NOT NULL, evaluated TEXT NOT NULL,
+    FOREIGN KEY (dataset, number) REFERENCES trials (dataset, number)
+) STRICT;
+CREATE TRIGGER evaluations_DELETE BEFORE DELETE ON evaluations
+BEGIN SELECT RAISE(ABORT, 'the trials ledger is append-only'); END;
+INSERT INTO trials VALUES ('d', 1, 'old', '{}', '2024-01-01T00:00:00+00:00');
+INSERT INTO evaluations VALUES (1, 'd', 1, 0.1, 500, 'c', '2024-01-01T00:00:00+00:00');
+"""
+
+
+def test_a_file_of_the_first_version_is_read_as_it_is_and_upgraded_when_written(tmp_path: Path) -> None:
+    ledger = TrialsLedger(tmp_path / "trials.db")
+    with sqlite3.connect(ledger.path) as db:
+        db.executescript(FIRST_VERSION)
+    before = ledger.path.read_bytes()
+    assert (ledger.count("d"), ledger.sharpe_variance("d"), len(ledger.trials("d"))) == (1, None, 1)
+    assert ledger.path.read_bytes() == before
+    assert ledger.record("d", "new", {}, 0.2, 500, "c", NOW, series="s").n_trials == 2
+    assert ledger.record("e", "third", {}, 0.2, 500, "c", NOW, series="s").n_trials == 3
+    assert list(ledger.trials("d")["config_hash"]) == ["old", "new"]
+    with sqlite3.connect(ledger.path) as db, pytest.raises(sqlite3.Error, match="append-only"):
+        db.execute("DELETE FROM evaluations")
 
 
 def test_reading_makes_no_file(tmp_path: Path) -> None:

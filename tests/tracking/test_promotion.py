@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import json
 import math
 import shutil
@@ -18,11 +20,13 @@ import pytest
 
 from workbench.config import Settings, load_settings
 from workbench.errors import ArtifactError, ConfigError, PromotionError
+from workbench.risk import max_drawdown, sharpe_ratio
 from workbench.tracking import (
     GatePolicy,
     RunRecord,
     TrialsLedger,
     champion_folder,
+    judge,
     list_models,
     list_promotions,
     log_record,
@@ -33,11 +37,12 @@ from workbench.tracking import (
     write_record,
 )
 from workbench.tracking.promotion_ledger import append_entry
+from workbench.tracking.records import record_folder
 from workbench.tracking.store import open_store
 
 Make = Callable[..., RunRecord]
 NOW = datetime(2024, 3, 1, 2, tzinfo=UTC)
-GOOD = {"deflated_sharpe_ratio": 0.99, "max_drawdown": 0.1, "sharpe_ratio": 3.0, "n_bars": 500.0}
+GOOD = {"deflated_sharpe_ratio": 0.99, "max_drawdown": 0.1, "sharpe_ratio": 3.0, "n_bars": 500.0, "n_fills": 200.0}
 BASELINES = {
     "zero": {"sharpe_ratio": math.nan},
     "persistence": {"sharpe_ratio": 0.1},
@@ -52,17 +57,20 @@ def add_model(store: Settings, make_record: Make, tmp_path: Path, rng: np.random
     noise = rng.normal(size=500)
 
     def add(name: str = "momentum", mean: float = 0.003, **metrics: float) -> int:
-        returns = pd.DataFrame({"strategy": mean + 0.01 * (noise - noise.mean()) / noise.std()}, index=time)
+        idle = dict.fromkeys(BASELINES, 0.0)
+        returns = pd.DataFrame({"strategy": mean + 0.01 * (noise - noise.mean()) / noise.std(), **idle}, index=time)
+        fills = pd.DataFrame({"time": time[:200], "symbol": "SPX", "units": 1.0})
         with start_run(store, "nightly", name) as tracker:
             record = make_record(
-                tracker.run_id, metrics=GOOD | metrics, baselines=BASELINES, frames={"returns": returns},
-                verdict={"passed": mean > 0},
+                tracker.run_id, metrics=GOOD | metrics, baselines=BASELINES, verdict={"passed": mean > 0},
+                frames={"returns": returns, "fills": fills},
             )  # fmt: skip
             write_record(record, store)
             log_record(record, store)
         folder = tmp_path / "saved" / tracker.run_id
         folder.mkdir(parents=True)
         (folder / "model.json").write_text(json.dumps({"run": tracker.run_id}))
+        (folder / "extra.json").write_text(json.dumps({"run_id": tracker.run_id}))
         (folder / "weights.safetensors").write_bytes(rng.bytes(64))
         return register_model(store, name, tracker.run_id, folder)
 
@@ -110,7 +118,7 @@ def test_a_refusal_names_the_gate_and_leaves_the_champion(store: Settings, add_m
     with pytest.raises(PromotionError) as caught:
         promote(store, "momentum", now=NOW, who="ann")
     assert (
-        str(caught.value) == f"run {run[:6]} not promoted: max_drawdown 0.41 > 0.35 (gate 2 of 6). Champion stays v1."
+        str(caught.value) == f"run {run[:6]} not promoted: max_drawdown 0.41 > 0.35 (gate 2 of 7). Champion stays v1."
     )
     assert aliases(store) == {"champion": 1, "challenger": 2}
     assert list(list_promotions(store)["outcome"]) == ["intended", "done", "refused"]
@@ -120,10 +128,110 @@ def test_a_refusal_names_the_gate_and_leaves_the_champion(store: Settings, add_m
 
 def test_the_callers_word_and_a_flattering_record_do_not_count(store: Settings, add_model: Callable[..., int]) -> None:
     add_model(mean=0.0)
-    with pytest.raises(
-        PromotionError, match=r"deflated_sharpe_ratio 0\.50 < 0\.95 \(gate 1 of 6\)\. There is no champion yet\."
-    ):
+    says = (
+        r"deflated_sharpe_ratio 0\.15 < 0\.95 \(gate 1 of 7\); sharpe_ratio 0\.00 <= 0\.10 of persistence .*"
+        r"sharpe_ratio 0\.00 <= 0\.50 of buy_and_hold \(gate 5 of 7\)\. There is no champion yet\."
+    )
+    with pytest.raises(PromotionError, match=says):
         promote(store, "momentum", now=NOW)
+
+
+def edit(settings: Settings, run_id: str, change: Callable[[dict[str, Any]], None]) -> None:
+    """Alter a record's text and make its own hash fit again."""
+    path = record_folder(run_id, settings) / "run.json"
+    body = json.loads(path.read_text())
+    del body["sha256"]
+    change(body)
+    whole = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+    path.write_text(json.dumps({**body, "sha256": whole}))
+
+
+def test_a_record_edited_since_the_registration_is_not_judged(store: Settings, add_model: Callable[..., int]) -> None:
+    add_model(mean=0.0)
+    run = list_models(store)["run_id"][0]
+    folder = store.experiments_dir.parent.parent / "copy"
+
+    def flatter(body: dict[str, Any]) -> None:
+        del body["files"]["returns.parquet"]
+
+    edit(store, run, flatter)
+    with pytest.raises(ArtifactError, match=rf"record of run {run} is not the one that momentum v1 was registered"):
+        promote(store, "momentum", now=NOW)
+    folder.mkdir()
+    (folder / "extra.json").write_text(json.dumps({"run_id": run}))
+    for name in ("momentum", "another"):
+        with pytest.raises(ArtifactError, match=rf"record of run {run} was altered since momentum v1 was registered"):
+            register_model(store, name, run, folder)
+    assert aliases(store) == {"challenger": 1}
+
+
+def test_a_model_of_another_run_is_neither_registered_nor_promoted(
+    store: Settings, add_model: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_model(mean=0.0)
+    refused = list_models(store)["run_id"][0]
+    add_model()
+    good = list_models(store)["run_id"][0]
+    says = rf"made by run '{refused}', not by run '{good}'; a run vouches for its own model only"
+    with pytest.raises(ArtifactError, match=says):
+        register_model(store, "momentum", good, tmp_path / "saved" / refused)
+    with monkeypatch.context() as patch:  # as older code registered it
+        patch.setattr("workbench.tracking.registry.check_origin", lambda *_: None)
+        assert register_model(store, "momentum", good, tmp_path / "saved" / refused) == 3
+    with pytest.raises(ArtifactError, match=says):
+        promote(store, "momentum", 3, now=NOW)
+    for text in ("{}", "[]", "not JSON"):
+        (tmp_path / "saved" / good / "extra.json").write_text(text)
+        with pytest.raises(ArtifactError, match="does not say which run made it"):
+            register_model(store, "momentum", good, tmp_path / "saved" / good)
+
+
+def make_good(make_record: Make, **changes: Any) -> RunRecord:
+    """A run whose stated figures pass every gate, with returns that are worthless."""
+    time = pd.date_range("2020-01-01", periods=500, freq="D", tz="UTC", name="time")
+    moves = np.where(np.arange(500) % 2, 0.01, -0.01)
+    returns = pd.DataFrame({"strategy": moves, "zero": 0.0, "persistence": moves + 0.001, "buy_and_hold": moves}, time)
+    frames = {"returns": returns, "fills": pd.DataFrame({"time": time[:29]})}
+    changes = {"trial": {"n_trials": 1}} | changes
+    return make_record(metrics=GOOD, baselines=BASELINES, frames=frames | changes.pop("frames", {}), **changes)
+
+
+def test_the_gates_measure_the_returns_themselves(settings: Settings, make_record: Make) -> None:
+    record = make_good(make_record)
+    gates = {g.name: g for g in judge(settings, record).gates}
+    net = record.frames["returns"]["strategy"]
+    assert gates["beats_zero"].value == pytest.approx(sharpe_ratio(net))
+    assert gates["beats_persistence"].threshold == pytest.approx(sharpe_ratio(net + 0.001))
+    assert gates["beats_zero"].threshold == 0.0
+    assert gates["n_fills"].value == 29
+    assert gates["deflated_sharpe_ratio"].value == pytest.approx(0.5, abs=0.05)
+    assert [name for name, gate in gates.items() if gate.passed] == ["max_drawdown", "n_bars"]
+    deep = net.where(np.arange(500) != 7, -0.6)
+    fallen = make_good(make_record, frames={"returns": record.frames["returns"].assign(strategy=deep).iloc[:200]})
+    gates = {g.name: g for g in judge(settings, fallen).gates}
+    assert gates["max_drawdown"].value == pytest.approx(max_drawdown(deep.iloc[:200]))
+    assert gates["n_bars"].value == 200
+
+
+def test_a_record_without_its_returns_is_not_judged(settings: Settings, make_record: Make) -> None:
+    record = make_good(make_record)
+    returns, fills = record.frames["returns"], record.frames["fills"]
+    for frames, says in (
+        ({"fills": fills}, "left no frame 'returns'"),
+        ({"returns": returns}, "left no frame 'fills'"),
+        ({"returns": returns.drop(columns="zero"), "fills": fills}, "lack zero, so it cannot be judged"),
+        ({"returns": returns.drop(columns="strategy"), "fills": fills}, "lack strategy"),
+        ({"returns": returns.iloc[:0], "fills": fills}, "lack every bar"),
+    ):
+        with pytest.raises(ArtifactError, match=says):
+            judge(settings, dataclasses.replace(record, frames=frames))
+
+
+def test_other_trials_deflate_even_where_the_ledger_is_gone(settings: Settings, make_record: Make) -> None:
+    record = make_good(make_record)
+    alone = judge(settings, record).gates[0].value
+    crowded = dataclasses.replace(record, trial={"n_trials": 50, "sharpe_variance": 0.0})
+    assert judge(settings, crowded).gates[0].value < alone - 0.3
 
 
 def test_trials_made_since_the_run_deflate_it_at_the_gate(store: Settings, add_model: Callable[..., int]) -> None:
@@ -161,7 +269,7 @@ def test_a_tampered_model_is_neither_promoted_nor_loaded(
     elif fault == "missing":
         weights.unlink()
     else:
-        weights = folder / "extra.json"
+        weights = folder / "more.json"
         weights.write_text("{}")
     with pytest.raises(ArtifactError, match=rf"model 'momentum' v1 was altered: {weights.name} in .* SHA-256"):
         champion_folder(store, "momentum")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from workbench.tracking.gates import Gate, GatePolicy, Verdict, check_gates
+from workbench.tracking.judging import judge
 from workbench.tracking.ledger import Trial, TrialsLedger
 from workbench.tracking.mlflow_runs import attach_artifacts, list_runs, log_record, relog
-from workbench.tracking.promotion import Promotion, judge, promote, rollback
+from workbench.tracking.promotion import Promotion, promote, rollback
 from workbench.tracking.promotion_ledger import list_promotions
 from workbench.tracking.record import RunRecord
 from workbench.tracking.records import latest_record, list_records, load_record, read_record, write_record

@@ -23,6 +23,8 @@ class GatePolicy:
         Largest fall from a peak, positive fraction of equity.
     min_bars : int
         Least number of out-of-sample bars (the metric ``n_bars``).
+    min_fills : int
+        Least number of fills (the metric ``n_fills``): one lucky bar among a thousand idle ones is not a track record.
     baselines : tuple of str
         Each must be beaten in Sharpe ratio after costs.
     """
@@ -30,6 +32,7 @@ class GatePolicy:
     deflated_sharpe_ratio: float = 0.95
     max_drawdown: float = 0.35
     min_bars: int = 250
+    min_fills: int = 30
     baselines: tuple[str, ...] = ("zero", "persistence", "buy_and_hold")
 
 
@@ -61,7 +64,7 @@ class Verdict:
         return {"passed": self.passed, "gates": [asdict(gate) for gate in self.gates]}
 
     def failures(self) -> str:
-        """Return each failed gate with its place, such as ``deflated_sharpe_ratio 0.61 < 0.95 (gate 1 of 6)``."""
+        """Return each failed gate with its place, such as ``deflated_sharpe_ratio 0.61 < 0.95 (gate 1 of 7)``."""
         n = len(self.gates)
         return "; ".join(f"{g.comparison} (gate {i} of {n})" for i, g in enumerate(self.gates, 1) if not g.passed)
 
@@ -74,7 +77,7 @@ def check_gates(
     Parameters
     ----------
     metrics : mapping
-        The run's ``deflated_sharpe_ratio``, ``max_drawdown``, ``sharpe_ratio`` and ``n_bars``.
+        The run's ``deflated_sharpe_ratio``, ``max_drawdown``, ``sharpe_ratio``, ``n_bars`` and ``n_fills``.
     baselines : mapping
         Measures by baseline, each with its ``sharpe_ratio``.
     policy : GatePolicy, optional
@@ -92,6 +95,7 @@ def check_gates(
         _gate("max_drawdown", metrics.get("max_drawdown"), "<=", policy.max_drawdown),
         *(_beats(sharpe, name, baselines.get(name)) for name in policy.baselines),
         _gate("n_bars", metrics.get("n_bars"), ">=", policy.min_bars),
+        _gate("n_fills", metrics.get("n_fills"), ">=", policy.min_fills),
     ]
     return Verdict(all(g.passed for g in gates), tuple(gates))
 

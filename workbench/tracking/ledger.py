@@ -1,7 +1,8 @@
 """The trials ledger: every configuration ever evaluated on a data set, counted once, never forgotten.
 
 The count and the spread of the trials' Sharpe ratios are what deflates a Sharpe ratio. The ledger is a sqlite file of
-its own, so that deleting MLflow runs or records never lowers the count; triggers forbid changing or deleting a row.
+its own, so that deleting MLflow runs or records never lowers the count; triggers forbid changing or deleting a row. A
+series imported under a second name is the same series: what counts is the hash of its prices.
 """
 
 from __future__ import annotations
@@ -9,60 +10,52 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from statistics import median
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from workbench.errors import ArtifactError, ConfigError
 from workbench.ops.files import atomic_path
 from workbench.ops.locks import file_lock
+from workbench.tracking import ledger_sql as sql
 from workbench.tracking.record import to_json
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_SCHEMA = """
-CREATE TABLE trials (
-    dataset TEXT NOT NULL, number INTEGER NOT NULL, config_hash TEXT NOT NULL, config TEXT NOT NULL,
-    first_seen TEXT NOT NULL,
-    PRIMARY KEY (dataset, number), UNIQUE (dataset, config_hash)
-) STRICT;
-CREATE TABLE evaluations (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, dataset TEXT NOT NULL, number INTEGER NOT NULL, sharpe REAL,
-    n_obs INTEGER NOT NULL, content_hash TEXT NOT NULL, evaluated TEXT NOT NULL,
-    FOREIGN KEY (dataset, number) REFERENCES trials (dataset, number)
-) STRICT;
-CREATE INDEX evaluations_of_trial ON evaluations (dataset, number, id);
-"""
-_FORBID = (
-    "CREATE TRIGGER {table}_{verb} BEFORE {verb} ON {table} "
-    "BEGIN SELECT RAISE(ABORT, 'the trials ledger is append-only'); END;"
-)
-_TRIGGERS = "".join(_FORBID.format(table=t, verb=v) for t in ("trials", "evaluations") for v in ("UPDATE", "DELETE"))
-_LATEST = """
-SELECT t.number, t.config_hash, t.config, t.first_seen, e.sharpe, e.n_obs, e.content_hash, e.evaluated AS last_seen,
-       (SELECT COUNT(*) FROM evaluations c WHERE c.dataset = t.dataset AND c.number = t.number) AS n_evaluations
-FROM trials t JOIN evaluations e
-  ON e.id = (SELECT MAX(id) FROM evaluations m WHERE m.dataset = t.dataset AND m.number = t.number)
-WHERE t.dataset = ? ORDER BY t.number
-"""
-_COLUMNS = (
-    "number", "config_hash", "config", "first_seen", "sharpe", "n_obs", "content_hash", "last_seen", "n_evaluations",
-)  # fmt: skip
-_COUNT = "SELECT COUNT(*) FROM trials WHERE dataset = ?"
+_DIGITS = 12
+Row: TypeAlias = tuple[str, Mapping[str, Any], float, int]
+"""``(config_hash, config, sharpe, n_obs)`` of one evaluation."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One configuration on one data set: its number, how many there are now, whether it is new, since when."""
+    """One configuration on one data set, and what deflates its Sharpe ratio, both read in one transaction.
+
+    Parameters
+    ----------
+    number : int
+        Its place among the trials under this data set's name, from 1.
+    n_trials : int
+        Distinct configurations now, over every name of the same series.
+    is_new : bool
+        Whether the configuration was never evaluated on the series before, under any name.
+    first_seen : str
+        ISO time of its first evaluation.
+    sharpe_variance : float
+        Variance of the trials' per-period Sharpe ratios, see `TrialsLedger.sharpe_variance`; 0 for a single trial.
+    """
 
     number: int
     n_trials: int
     is_new: bool
     first_seen: str
+    sharpe_variance: float = 0.0
 
 
 class TrialsLedger:
@@ -71,7 +64,7 @@ class TrialsLedger:
     Parameters
     ----------
     path : path
-        The sqlite file; made on the first `record`.
+        The sqlite file; made on the first `record`. A file of an older version is upgraded then, its rows kept.
     timeout : float
         Seconds a writer waits for the others.
     """
@@ -89,6 +82,7 @@ class TrialsLedger:
         n_obs: int,
         content_hash: str,
         now: datetime,
+        series: str = "",
     ) -> Trial:
         """Count an evaluated configuration; the same one again is the same trial, and a further evaluation of it.
 
@@ -108,6 +102,9 @@ class TrialsLedger:
             Hash of the bars used.
         now : datetime
             Time of the evaluation, with a time zone.
+        series : str
+            Hash of the prices that leaves out every name. Data sets that share one are one series: their trials are
+            counted together. Empty where unknown.
 
         Raises
         ------
@@ -116,59 +113,98 @@ class TrialsLedger:
         ArtifactError
             When the ledger is damaged, locked for too long or not writable.
         """
-        _check(dataset, config_hash, n_obs, now)
-        value = float(sharpe) if math.isfinite(sharpe) else None
-        stamp, text = now.isoformat(), json.dumps(to_json(config, "config"), sort_keys=True)
+        return self.record_many(dataset, [(config_hash, config, sharpe, n_obs)], content_hash, now, series)[0]
+
+    def record_many(
+        self, dataset: str, rows: Sequence[Row], content_hash: str, now: datetime, series: str = ""
+    ) -> list[Trial]:
+        """Count many evaluated configurations, such as those of a sweep, in one transaction: all of them or none.
+
+        Parameters
+        ----------
+        rows : sequence of (config_hash, config, sharpe, n_obs)
+            One evaluation each; the other arguments are those of `record`.
+
+        Returns
+        -------
+        list of Trial
+            One per row, in order. ``n_trials`` and ``sharpe_variance`` are those after the last row: whoever picks the
+            best of a sweep has tried all of it.
+        """
+        texts = []
+        for config_hash, config, _, n_obs in rows:
+            _check(dataset, config_hash, n_obs, now)
+            texts.append(json.dumps(to_json(config, "config"), sort_keys=True))
+        if not rows:
+            return []
+        stamp = now.isoformat()
         with self._open(write=True) as db:
             db.execute("BEGIN IMMEDIATE")
-            row = db.execute(
-                "SELECT number, first_seen FROM trials WHERE dataset = ? AND config_hash = ?", (dataset, config_hash)
-            ).fetchone()
-            count = db.execute(_COUNT, (dataset,)).fetchone()[0]
-            number, first_seen = row or (count + 1, stamp)
-            if row is None:
-                db.execute("INSERT INTO trials VALUES (?, ?, ?, ?, ?)", (dataset, number, config_hash, text, stamp))
-            db.execute(
-                "INSERT INTO evaluations (dataset, number, sharpe, n_obs, content_hash, evaluated) "
-                "VALUES (?, ?, ?, ?, ?, ?)",
-                (dataset, number, value, int(n_obs), content_hash, stamp),
-            )
+            sql.upgrade(db)
+            alike = _alike(db, dataset, series)
+            following = db.execute(sql.NEXT_NUMBER, (dataset,)).fetchone()[0]
+            seen = []
+            for (config_hash, _, sharpe, n_obs), text in zip(rows, texts, strict=True):
+                known = _first_seen(db, alike, config_hash)
+                found = db.execute(sql.NUMBER, (dataset, config_hash)).fetchone()
+                number = found[0] if found else following
+                if found is None:
+                    db.execute(sql.ADD_TRIAL, (dataset, number, config_hash, text, stamp))
+                    following += 1
+                value = float(sharpe) if math.isfinite(sharpe) else None
+                evaluation = (dataset, number, value, int(n_obs), content_hash, stamp, series)
+                db.execute(sql.ADD_EVALUATION, evaluation)
+                seen.append((number, known is None, known or stamp))
+            n_trials, variance = _standing(db, dataset)
             db.execute("COMMIT")
-        return Trial(number, count + (row is None), row is None, first_seen)
+        return [Trial(number, n_trials, is_new, first, variance or 0.0) for number, is_new, first in seen]
 
     def count(self, dataset: str) -> int:
-        """Return the number of distinct configurations ever evaluated on the data set."""
-        with self._open() as db:
-            return 0 if db is None else db.execute(_COUNT, (dataset,)).fetchone()[0]
+        """Return the number of distinct configurations ever evaluated on the data set, under any name of its series."""
+        return self.standing(dataset)[0]
 
     def sharpe_variance(self, dataset: str, up_to: int | None = None) -> float | None:
-        """Return the variance (ddof=1) of the distinct trials' per-period Sharpe ratios; None with fewer than two.
+        """Return the variance of the distinct trials' per-period Sharpe ratios; None with fewer than two trials.
 
         Parameters
         ----------
         dataset : str
             Name of the series.
         up_to : int, optional
-            Count only the trials with this number or a lower one. A run's own number gives the spread as of when the
-            configuration was first tried, so that the same run repeated gives the same figure however many followed.
+            Count only the trials first seen no later than the one with this number. A run's own number gives the spread
+            as of when the configuration was first tried, so that the same run repeated gives the same figure however
+            many followed.
 
         Notes
         -----
-        Each trial counts once, with its latest evaluation. Undefined Sharpe ratios are left out.
+        ``max(sample variance, 1 / (n_obs − 1))``. The sample variance (ddof 1) is over the distinct values, rounded to
+        12 digits, of the trials' latest Sharpe ratios; undefined ones are left out. Ten trials that are one strategy
+        written ten ways have a sample variance of nearly 0, and the best of them would not be deflated at all: the
+        deflated Sharpe ratio takes the variance as that between *independent* trials, and correlated ones show too
+        little of it. So it is never taken to be below the sampling variance of the Sharpe ratio of a strategy without
+        skill, which is what independent worthless trials differ by: Lo's ``(1 + SR²/2) / n`` at SR = 0, here with
+        n − 1. ``n_obs`` is the median over the trials: the least would let one short trial set the floor, the largest
+        would let one long trial lower it for all.
+
+        References
+        ----------
+        Lo, A. W. (2002). The Statistics of Sharpe Ratios. Financial Analysts Journal 58(4), 36-52.
+        Bailey, D. H. and López de Prado, M. (2014). The Deflated Sharpe Ratio. J. Portfolio Management 40(5), 94-107.
         """
-        values = self.trials(dataset)
-        if up_to is not None:
-            values = values[values["number"] <= up_to]
-        known = values["sharpe"].dropna()
-        return float(known.var(ddof=1)) if len(known) >= 2 else None
+        return self.standing(dataset, up_to)[1]
+
+    def standing(self, dataset: str, up_to: int | None = None) -> tuple[int, float | None]:
+        """Return the count and the variance of the trials, both of the same moment."""
+        with self._open() as db:
+            return (0, None) if db is None else _standing(db, dataset, up_to)
 
     def trials(self, dataset: str) -> pd.DataFrame:
         """Return one row per trial, by number: what it was, when it was seen, its latest Sharpe ratio per period."""
         import pandas as pd
 
         with self._open() as db:
-            rows = [] if db is None else db.execute(_LATEST, (dataset,)).fetchall()
-        return pd.DataFrame(rows, columns=list(_COLUMNS)).astype({"sharpe": "float64"})
+            rows = [] if db is None else db.execute(sql.LATEST, (dataset,)).fetchall()
+        return pd.DataFrame(rows, columns=list(sql.COLUMNS)).astype({"sharpe": "float64"})
 
     def datasets(self) -> dict[str, int]:
         """Return the number of trials of every data set, sorted by name."""
@@ -183,7 +219,7 @@ class TrialsLedger:
             if write and not self.path.exists():
                 self._create()
             if self.path.exists():
-                db = _connect(self.path, self.timeout)
+                db = sql.connect(self.path, self.timeout)
             yield db
         except sqlite3.Error as err:
             cure = "wait for the other writer" if "locked" in str(err) else "free space, or restore it from a backup"
@@ -197,17 +233,49 @@ class TrialsLedger:
             if self.path.exists():
                 return
             with atomic_path(self.path) as temporary:
-                db = _connect(temporary, self.timeout)
-                db.executescript(f"BEGIN; {_SCHEMA} {_TRIGGERS} COMMIT; PRAGMA journal_mode = WAL;")
+                db = sql.connect(temporary, self.timeout)
+                db.executescript(sql.SCHEMA)
                 db.close()
 
 
-def _connect(path: Path, timeout: float) -> sqlite3.Connection:
-    db = sqlite3.connect(path, timeout=timeout, isolation_level=None)
-    db.execute("PRAGMA synchronous = FULL")  # what is acknowledged survives a power cut
-    db.execute("PRAGMA foreign_keys = ON")
-    db.execute("PRAGMA recursive_triggers = ON")  # so that INSERT OR REPLACE cannot delete either
-    return db
+def _alike(db: sqlite3.Connection, dataset: str, series: str = "") -> list[str]:
+    """Return the names of the data sets that hold the same series, this one among them."""
+    if not sql.has_series(db):
+        return [dataset]
+    return [row[0] for row in db.execute(sql.ALIKE, {"dataset": dataset, "series": series})]
+
+
+def _first_seen(db: sqlite3.Connection, alike: list[str], config_hash: str) -> str | None:
+    found = [db.execute(sql.FIRST_SEEN, (name, config_hash)).fetchone() for name in alike]
+    return min((row[0] for row in found if row), key=datetime.fromisoformat, default=None)
+
+
+def _standing(db: sqlite3.Connection, dataset: str, up_to: int | None = None) -> tuple[int, float | None]:
+    """Count the distinct configurations over all names of the series and measure their spread."""
+    started = not db.in_transaction
+    if started:
+        db.execute("BEGIN")  # one moment for all that is read
+    evaluations = [row for name in _alike(db, dataset) for row in db.execute(sql.EVALUATIONS, (name,))]
+    limit = math.inf if up_to is None else db.execute(sql.BORN, (dataset, up_to)).fetchone()[0] or 0
+    if started:
+        db.execute("COMMIT")
+    born: dict[str, int] = {}
+    latest: dict[str, tuple[float | None, int]] = {}
+    for config_hash, number, sharpe, n_obs in sorted(evaluations, key=itemgetter(1)):
+        if born.setdefault(config_hash, number) <= limit:
+            latest[config_hash] = (sharpe, n_obs)
+    return len(latest), _variance(list(latest.values()))
+
+
+def _variance(trials: list[tuple[float | None, int]]) -> float | None:
+    if len(trials) < 2:
+        return None
+    distinct = list({round(sharpe, _DIGITS) for sharpe, _ in trials if sharpe is not None})
+    floor = 1.0 / (max(median(n_obs for _, n_obs in trials), 2) - 1)
+    if len(distinct) < 2:
+        return floor
+    mean = math.fsum(distinct) / len(distinct)
+    return max(math.fsum((sharpe - mean) ** 2 for sharpe in distinct) / (len(distinct) - 1), floor)
 
 
 def _check(dataset: str, config_hash: str, n_obs: int, now: datetime) -> None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from workbench.config import Settings
-from workbench.errors import ConfigError, PromotionError
-from workbench.tracking.gates import GatePolicy, Verdict, check_gates
-from workbench.tracking.ledger import TrialsLedger
+from workbench.errors import ArtifactError, ConfigError, PromotionError
+from workbench.tracking.gates import GatePolicy, Verdict
+from workbench.tracking.judging import check_origin, judge, record_sha256
 from workbench.tracking.promotion_ledger import Entry, append_entry, read_entries, stamp
-from workbench.tracking.record import RunRecord
 from workbench.tracking.records import read_record
 from workbench.tracking.registry import (
     CHALLENGER,
@@ -52,8 +50,9 @@ def promote(
 ) -> Promotion:
     """Make a version champion if its run passes every gate; the old champion keeps the alias ``previous``.
 
-    The gates read the run's own record, checked by its SHA-256, not what the caller says; the deflated Sharpe ratio is
-    computed again with the trials counted by today, and the lower figure counts.
+    The gates read the run's own record, which must be the one that the model was registered with, and measure its
+    returns again (see `judge`); the trials are those counted by today, and the worse figure counts. The model must be
+    the one that this run saved.
 
     Parameters
     ----------
@@ -69,7 +68,7 @@ def promote(
     PromotionError
         When a gate fails, naming each and by how much; the refusal is entered in the ledger and the champion stays.
     ArtifactError
-        When the record or the model was altered or is missing.
+        When the record or the model was altered, is missing, or is another run's.
     """
     at = stamp(now)
     client = open_store(settings)
@@ -80,6 +79,8 @@ def promote(
         if champion is not None and champion.version == chosen.version and backed_by_ledger(entries, champion):
             raise PromotionError(f"{name} v{chosen.version} is champion already; name another version")
         folder = verified_folder(settings, client, chosen)
+        check_origin(folder, chosen.run_id)
+        _check_record(settings, chosen)
         verdict = judge(settings, read_record(chosen.run_id, settings), policy)
         entry = Entry(
             name, chosen.version, chosen.run_id, "promote", "intended", at, who, reason,
@@ -134,30 +135,12 @@ def rollback(settings: Settings, name: str, *, now: datetime, who: str = "", rea
     return Promotion(name, previous.version, previous.run_id, champion.version, folder)
 
 
-def judge(settings: Settings, record: RunRecord, policy: GatePolicy | None = None) -> Verdict:
-    """Check the gates on a record, with the trials of its data set counted by today."""
-    metrics = dict(record.metrics)
-    if record.has("returns") and "strategy" in record.frames["returns"]:
-        returns = record.frames["returns"]["strategy"]
-        metrics.setdefault("n_bars", float(returns.notna().sum()))
-        metrics["deflated_sharpe_ratio"] = _lower(
-            metrics.get("deflated_sharpe_ratio"), _deflated(settings, record, returns)
+def _check_record(settings: Settings, version: ModelVersion) -> None:
+    if record_sha256(settings, version.run_id) != version.record_sha256:
+        raise ArtifactError(
+            f"the record of run {version.run_id} is not the one that {version.name} v{version.version} was registered "
+            "with; restore it, or run the experiment again"
         )
-    return check_gates(metrics, record.baselines, policy)
-
-
-def _deflated(settings: Settings, record: RunRecord, returns: Any) -> float:
-    from workbench.risk import deflated_sharpe_ratio
-
-    ledger, dataset = TrialsLedger(settings.ledger_path), str(record.dataset.get("name", ""))
-    n_trials = max(ledger.count(dataset), int(record.trial.get("n_trials") or 1), 1)
-    variance = ledger.sharpe_variance(dataset) or float(record.trial.get("sharpe_variance") or 0.0)
-    return float(deflated_sharpe_ratio(returns.dropna(), n_trials=n_trials, sharpe_variance=variance))
-
-
-def _lower(stated: float | None, today: float) -> float:
-    values = [today, float("nan") if stated is None else float(stated)]
-    return float("nan") if any(map(math.isnan, values)) else min(values)
 
 
 def _chosen(client: Any, name: str, version: int | str | None) -> ModelVersion:

@@ -14,6 +14,7 @@ from workbench.config import Settings, did_you_mean
 from workbench.errors import ArtifactError, ConfigError
 from workbench.ops.files import sha256_file
 from workbench.ops.locks import file_lock
+from workbench.tracking.judging import check_origin, record_sha256
 from workbench.tracking.mlflow_runs import find_run
 from workbench.tracking.promotion_ledger import Entry, read_entries
 from workbench.tracking.records import list_records
@@ -33,7 +34,10 @@ _COLUMNS = (
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """One version of a registered model; ``run_id`` is the record's, ``files`` maps each file to its SHA-256."""
+    """One version of a registered model; ``run_id`` is the record's, ``files`` maps each file to its SHA-256.
+
+    ``record_sha256`` is that of the run's ``run.json`` at registration, empty for versions that older code registered.
+    """
 
     name: str
     version: int
@@ -44,6 +48,7 @@ class ModelVersion:
     files: dict[str, str]
     folder: str
     artifact: str
+    record_sha256: str
     created: int
 
 
@@ -57,7 +62,7 @@ def register_model(settings: Settings, name: str, run_id: str, folder: Path | st
     run_id : str
         The finished run it comes from; its record is what the gates judge.
     folder : path
-        The saved model, as `workbench.models.save_model` leaves it.
+        The saved model, as `workbench.models.save_model` leaves it, with the run's id as ``run_id`` of its side data.
 
     Returns
     -------
@@ -67,7 +72,8 @@ def register_model(settings: Settings, name: str, run_id: str, folder: Path | st
     Raises
     ------
     ConfigError, ArtifactError
-        When the name is unusable, the folder is empty or holds pickles.
+        When the name is unusable, the folder is empty, holds pickles or a model that another run saved, or the run's
+        record is missing or was altered since a model of it was registered.
     TrackingError
         When MLflow is down or does not know the run.
     """
@@ -79,14 +85,18 @@ def register_model(settings: Settings, name: str, run_id: str, folder: Path | st
         mlflow_run_id = find_run(client, run_id)
         if mlflow_run_id is None:
             raise ArtifactError(f"run {run_id} is not in MLflow; log its record first with workbench.tracking.relog")
+        check_origin(Path(folder), run_id)
+        record = record_sha256(settings, run_id)
+        _check_same_record(client, mlflow_run_id, run_id, record)
         for known in _versions(client, name):
-            if (known.run_id, known.sha256) == (run_id, digest):
+            if (known.run_id, known.sha256, known.record_sha256) == (run_id, digest, record):
                 return known.version
         artifact = f"models/{name}-{digest[:12]}"
         client.log_artifacts(mlflow_run_id, str(folder), artifact)
         tags = {
             "workbench.run_id": run_id,
             "workbench.sha256": digest,
+            "workbench.record_sha256": record,
             "workbench.files": json.dumps(files, sort_keys=True),
             "workbench.artifact": artifact,
             "workbench.folder": _relative_folder(client, settings, mlflow_run_id, artifact),
@@ -224,6 +234,16 @@ def _versions(client: Any, name: str) -> list[ModelVersion]:
     return sorted((_version(v, tuple(aliases.get(int(v.version), ()))) for v in found), key=lambda v: -v.version)
 
 
+def _check_same_record(client: Any, mlflow_run_id: str, run_id: str, record: str) -> None:
+    """Refuse a record that is not the one earlier models of the run, under any name, were registered with."""
+    for known in client.search_model_versions(f"run_id = '{mlflow_run_id}'", max_results=10_000):
+        if known.tags.get("workbench.record_sha256", record) != record:
+            raise ArtifactError(
+                f"the record of run {run_id} was altered since {known.name} v{known.version} was registered with it; "
+                "restore it, or run the experiment again"
+            )
+
+
 def _version(found: Any, aliases: tuple[str, ...]) -> ModelVersion:
     tags = found.tags
     try:
@@ -240,6 +260,7 @@ def _version(found: Any, aliases: tuple[str, ...]) -> ModelVersion:
         files=files,
         folder=tags.get("workbench.folder", ""),
         artifact=tags.get("workbench.artifact", ""),
+        record_sha256=tags.get("workbench.record_sha256", ""),
         created=found.creation_timestamp,
     )
 
