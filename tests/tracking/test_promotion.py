@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import math
@@ -20,13 +19,11 @@ import pytest
 
 from workbench.config import Settings, load_settings
 from workbench.errors import ArtifactError, ConfigError, PromotionError
-from workbench.risk import max_drawdown, sharpe_ratio
 from workbench.tracking import (
     GatePolicy,
     RunRecord,
     TrialsLedger,
     champion_folder,
-    judge,
     list_models,
     list_promotions,
     log_record,
@@ -146,10 +143,12 @@ def edit(settings: Settings, run_id: str, change: Callable[[dict[str, Any]], Non
     path.write_text(json.dumps({**body, "sha256": whole}))
 
 
-def test_a_record_edited_since_the_registration_is_not_judged(store: Settings, add_model: Callable[..., int]) -> None:
+def test_a_record_edited_since_the_registration_is_not_judged(
+    store: Settings, add_model: Callable[..., int], tmp_path: Path
+) -> None:
     add_model(mean=0.0)
     run = list_models(store)["run_id"][0]
-    folder = store.experiments_dir.parent.parent / "copy"
+    folder = tmp_path / "copy"
 
     def flatter(body: dict[str, Any]) -> None:
         del body["files"]["returns.parquet"]
@@ -184,54 +183,6 @@ def test_a_model_of_another_run_is_neither_registered_nor_promoted(
         (tmp_path / "saved" / good / "extra.json").write_text(text)
         with pytest.raises(ArtifactError, match="does not say which run made it"):
             register_model(store, "momentum", good, tmp_path / "saved" / good)
-
-
-def make_good(make_record: Make, **changes: Any) -> RunRecord:
-    """A run whose stated figures pass every gate, with returns that are worthless."""
-    time = pd.date_range("2020-01-01", periods=500, freq="D", tz="UTC", name="time")
-    moves = np.where(np.arange(500) % 2, 0.01, -0.01)
-    returns = pd.DataFrame({"strategy": moves, "zero": 0.0, "persistence": moves + 0.001, "buy_and_hold": moves}, time)
-    frames = {"returns": returns, "fills": pd.DataFrame({"time": time[:29]})}
-    changes = {"trial": {"n_trials": 1}} | changes
-    return make_record(metrics=GOOD, baselines=BASELINES, frames=frames | changes.pop("frames", {}), **changes)
-
-
-def test_the_gates_measure_the_returns_themselves(settings: Settings, make_record: Make) -> None:
-    record = make_good(make_record)
-    gates = {g.name: g for g in judge(settings, record).gates}
-    net = record.frames["returns"]["strategy"]
-    assert gates["beats_zero"].value == pytest.approx(sharpe_ratio(net))
-    assert gates["beats_persistence"].threshold == pytest.approx(sharpe_ratio(net + 0.001))
-    assert gates["beats_zero"].threshold == 0.0
-    assert gates["n_fills"].value == 29
-    assert gates["deflated_sharpe_ratio"].value == pytest.approx(0.5, abs=0.05)
-    assert [name for name, gate in gates.items() if gate.passed] == ["max_drawdown", "n_bars"]
-    deep = net.where(np.arange(500) != 7, -0.6)
-    fallen = make_good(make_record, frames={"returns": record.frames["returns"].assign(strategy=deep).iloc[:200]})
-    gates = {g.name: g for g in judge(settings, fallen).gates}
-    assert gates["max_drawdown"].value == pytest.approx(max_drawdown(deep.iloc[:200]))
-    assert gates["n_bars"].value == 200
-
-
-def test_a_record_without_its_returns_is_not_judged(settings: Settings, make_record: Make) -> None:
-    record = make_good(make_record)
-    returns, fills = record.frames["returns"], record.frames["fills"]
-    for frames, says in (
-        ({"fills": fills}, "left no frame 'returns'"),
-        ({"returns": returns}, "left no frame 'fills'"),
-        ({"returns": returns.drop(columns="zero"), "fills": fills}, "lack zero, so it cannot be judged"),
-        ({"returns": returns.drop(columns="strategy"), "fills": fills}, "lack strategy"),
-        ({"returns": returns.iloc[:0], "fills": fills}, "lack every bar"),
-    ):
-        with pytest.raises(ArtifactError, match=says):
-            judge(settings, dataclasses.replace(record, frames=frames))
-
-
-def test_other_trials_deflate_even_where_the_ledger_is_gone(settings: Settings, make_record: Make) -> None:
-    record = make_good(make_record)
-    alone = judge(settings, record).gates[0].value
-    crowded = dataclasses.replace(record, trial={"n_trials": 50, "sharpe_variance": 0.0})
-    assert judge(settings, crowded).gates[0].value < alone - 0.3
 
 
 def test_trials_made_since_the_run_deflate_it_at_the_gate(store: Settings, add_model: Callable[..., int]) -> None:
