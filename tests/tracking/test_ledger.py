@@ -70,12 +70,13 @@ def test_equal_trials_neither_hide_the_spread_nor_shrink_it(tmp_path: Path) -> N
     ledger = TrialsLedger(tmp_path / "trials.db")
     put(ledger, "a", 0.3)
     assert put(ledger, "b", 0.3).sharpe_variance == 1 / 499
+    assert put(ledger, "b2", 0.301).sharpe_variance == 1 / 499  # correlated: a sample variance of 5e-7
     put(ledger, "c", 0.7)
     spread = ledger.sharpe_variance(SPX)
-    assert spread == pytest.approx(np.var([0.3, 0.7], ddof=1))
+    assert spread == pytest.approx(np.var([0.3, 0.301, 0.7], ddof=1))
     for seed in range(10):
         assert put(ledger, f"seed-{seed}", 0.7 + 1e-14 * seed).sharpe_variance == spread
-    assert ledger.count(SPX) == 13
+    assert ledger.count(SPX) == 14
 
 
 def test_the_floor_is_the_sampling_variance_at_the_median_length(tmp_path: Path) -> None:
