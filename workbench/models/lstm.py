@@ -30,7 +30,8 @@ class LSTMClassifier(DirectionClassifier):
     lookback
         Bars in a window; must be the width of ``X``.
     valid_share, purge
-        The latest share of the training rows validates; ``purge`` rows before them are left out (horizon × assets).
+        The latest share of the training rows validates; ``purge`` rows before them are left out. At 0 a walk-forward
+        sets it from the labels' ends.
     patience, patience_accuracy
         Epochs without improvement before stopping, per metric; see `workbench.models.loop.train`.
     device

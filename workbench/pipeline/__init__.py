@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from workbench.pipeline.predict import Predictor, champion
     from workbench.pipeline.run import load_experiment_data, run_backtest, run_training
+    from workbench.pipeline.sweep import run_sweep
 
 _WHERE = {
     "Predictor": "predict",
     "champion": "predict",
     "load_experiment_data": "run",
     "run_backtest": "run",
+    "run_sweep": "sweep",
     "run_training": "run",
 }
 
-__all__ = ["Predictor", "champion", "load_experiment_data", "run_backtest", "run_training"]
+__all__ = ["Predictor", "champion", "load_experiment_data", "run_backtest", "run_sweep", "run_training"]
 
 
 def __getattr__(name: str) -> Any:

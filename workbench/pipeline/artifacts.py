@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workbench.backtest import set_tail_purge
 from workbench.config import Settings
 from workbench.errors import DataError
 
@@ -38,6 +39,8 @@ def save_final_model(evaluation: Evaluation, settings: Settings, run_id: str) ->
     chosen = np.isin(kept, rows)
     if not chosen.any():
         raise DataError(f"no training row has {model.lookback} bars of context; give more bars or a shorter lookback")
+    fitted = kept[chosen]
+    set_tail_purge(model, design.times[fitted], design.t1.iloc[fitted])
     model.fit(X[chosen], y[chosen])
     times = design.X.index.get_level_values("time")[rows]
     extra = {

@@ -51,18 +51,18 @@ def judge(evaluation: Evaluation, settings: Settings, now: datetime) -> Judgemen
         n_obs=len(net),
         content_hash=dataset.content_hash,
         now=now,
+        series=dataset.series_hash,
     )
-    spread = ledger.sharpe_variance(dataset.name)
     metrics["n_trials"] = float(trial.n_trials)
     metrics["probabilistic_sharpe_ratio"] = probabilistic_sharpe_ratio(net)
     metrics["deflated_sharpe_ratio"] = deflated_sharpe_ratio(
-        net, n_trials=trial.n_trials, sharpe_variance=spread or 0.0
+        net, n_trials=trial.n_trials, sharpe_variance=trial.sharpe_variance or 0.0
     )
     verdict = check_gates(metrics, baselines)
     return Judgement(
         metrics=metrics,
         baselines=baselines,
-        trial={**asdict(trial), "config_hash": identity, "sharpe_variance": spread},
+        trial={**asdict(trial), "config_hash": identity},
         verdict=verdict.as_dict(),
         reliability=_reliability(forecasts, design),
     )

@@ -44,7 +44,7 @@ def plan_backtest(parameters: BacktestParameters) -> Plan:
     position_rule(parameters.rule, pd.DataFrame([[0.0]]))
     return Plan(
         model=parameters.model,
-        factory=_factory(parameters.model, parameters),
+        factory=_factory(parameters.model),
         splitter=WalkForward(parameters.train_size, parameters.test_size, parameters.expanding, parameters.embargo),
         rule=parameters.rule,
         rebalance=cast("Rebalance", parameters.rebalance),
@@ -71,7 +71,7 @@ def plan_training(parameters: TrainParameters, design: Design) -> Plan:
     model = str(Spec("lstm", kwargs={**options, "hidden": "-".join(map(str, parameters.hidden))}))
     return Plan(
         model=model,
-        factory=_factory(model, parameters),
+        factory=_factory(model),
         splitter=WalkForward(train_size, test_size),
         rule=_DEFAULTS.rule,
         rebalance=cast("Rebalance", _DEFAULTS.rebalance),
@@ -83,16 +83,10 @@ def plan_training(parameters: TrainParameters, design: Design) -> Plan:
     )
 
 
-def _factory(spec: str, parameters: BacktestParameters | TrainParameters) -> ModelFactory:
-    """Build models from a spec; one that holds out a validation tail purges the labels that reach into it."""
-    overlapping_rows = (parameters.horizon + 1) * len(parameters.symbols)
-
+def _factory(spec: str) -> ModelFactory:
     def build_one(seed: int) -> Any:
         from workbench.models import build
 
-        model = build(spec, seed)
-        if model.get_params().get("purge") == 0:
-            model.set_params(purge=overlapping_rows)
-        return model
+        return build(spec, seed)
 
     return build_one
