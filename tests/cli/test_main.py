@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from workbench.cli import main
+from workbench.cli.nightly import planned
 from workbench.config import Settings
 
+ROOT = Path(__file__).resolve().parents[2]
 VERBS = ["nightly", "run", "app", "up", "lab", "doctor", "data", "features", "models", "runs"]
 LEAVES = [
     "data import",
@@ -63,6 +65,20 @@ def test_help_lists_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
         (["run", "backtest", "-p", "features=[rsii(14)]"], "Did you mean 'rsi'"),
         (["run", "backtest", "-p", "symbols=[SPY]"], "SPY"),
         (["run", "backtest", "-p", "source=import"], "workbench data import FILE"),
+        (["run", "backtest", "-p", "start=2015-01-01", "-p", "end=2014-01-01"], "is not before end"),
+        (["run", "backtest", "-p", "start=2015-02-30"], "2015-02-30"),
+        (["run", "backtest", "-p", "start=2015"], "write a date like 2015-01-31"),
+        (["run", "backtest", "-p", "start=2190-01-01"], "2190"),
+        (["run", "backtest", "-p", "train_size=999999"], "999"),
+        (["run", "backtest", "-p", "symbols=SPX"], "write [SPX]"),
+        (["run", "backtest", "-p", "symbols=[SPX, SPX]"], "named twice"),
+        (["run", "backtest", "--timeout", "-1"], "--timeout must be at least 1"),
+        (["run", "data", "-p", "source=smaple"], "Did you mean 'sample'"),
+        (["run", "risk_center", "-p", "run=nope"], "nope"),
+        (["run", "backtest", "-p", "=3"], "write it like horizon=10"),
+        (["nightly", "-f", "."], "is a folder"),
+        (["runs", "list", "--notebook", "backtset"], "Did you mean 'backtest'"),
+        (["runs", "list", "--limit", "0"], "--limit must be at least 1"),
         (["nightly", "-f", "nothing.yaml"], "does not exist"),
         (["models", "promote", "nobody"], "nobody"),
     ],
@@ -86,6 +102,35 @@ def test_json_is_one_document_and_nothing_else(
 ) -> None:
     main([*words, "--json"])
     assert isinstance(json.loads(capsys.readouterr().out), list)
+
+
+def test_a_mistake_with_json_is_one_document_too(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "backtest", "-p", "train_sze=3", "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["error"] == "ConfigError"
+
+
+def test_dates_are_written_as_people_write_them(settings: Settings) -> None:
+    jobs = planned("backtest", None, ["start=2010-01-01", "end=2015-01-01T12:00"], None)
+    assert (jobs[0].parameters.flat()["start"], jobs[0].parameters.flat()["end"]) == ("2010-01-01", "2015-01-01T12:00")
+
+
+def test_a_full_disk_is_one_line(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    """A limit on file size stands for the full disk: every write fails as it would there."""
+    (settings.home / "experiments").mkdir(exist_ok=True)
+    code = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)); from workbench.cli import main;"
+        "sys.exit(main(['nightly', '-f', sys.argv[1]]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(ROOT / "experiments" / "sample_live_chart.yaml")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "Traceback" not in done.stderr
 
 
 def test_data_commands_from_import_to_check(

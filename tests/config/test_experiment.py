@@ -28,7 +28,7 @@ def test_matrix_makes_one_job_per_cell(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("notebook: backtest\nparameters: {trian_size: 1}\n", "Did you mean 'train_size'? (experiments/mine.yaml)"),
+        ("notebook: backtest\nparameters: {trian_size: 1}\n", "Did you mean 'train_size'? ("),
         ("notebok: backtest\n", "unknown key 'notebok'. Did you mean 'notebook'"),
         ("parameters: {}\n", "names no notebook"),
         ("- a\n- b\n", "got list"),
@@ -39,6 +39,7 @@ def test_matrix_makes_one_job_per_cell(tmp_path: Path) -> None:
         ("notebook: backtest\nnightly: 'no'\n", "nightly must be true or false"),
         ("notebook: backtest\nmatrix: {seed: [1, 1]}\n", "the same name"),
         ("", "got NoneType"),
+        ("notebook: backtest\nparameters: {start: 2015-02-30}\n", "is not YAML"),
     ],
 )
 def test_a_broken_file_is_one_clear_line(tmp_path: Path, text: str, says: str) -> None:

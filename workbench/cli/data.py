@@ -148,6 +148,8 @@ def show_(
     """
     from workbench.data import load_dataset, symbol_frame
 
+    if rows < 1:
+        raise ConfigError(f"--rows must be at least 1, got {rows}")
     dataset = load_dataset(source, [symbol], timeframe, start, end, settings=load_settings())
     frame = symbol_frame(dataset.bars, symbol).tail(rows)
     if json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from cyclopts import App, CycloptsError
 from workbench.errors import WorkbenchError
 
 USER_MISTAKE = 2
+_DISK = (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.EDQUOT)
 
 app = App(
     name="workbench",
@@ -39,17 +41,23 @@ for noun, about in {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 a job or check failed, 2 a user's mistake."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         code = app(
-            arguments,
+            words,
             exit_on_error=False,
             print_error=False,
             result_action="return_value",
         )
     except CycloptsError as err:
-        return _complain(f"{_one_line(str(err))} See 'workbench --help'.")
+        return _complain("UsageError", f"{_one_line(str(err))} See 'workbench --help'.", words)
     except WorkbenchError as err:
-        return _complain(f"{type(err).__name__}: {_one_line(str(err))}")
+        return _complain(type(err).__name__, _one_line(str(err)), words)
+    except OSError as err:
+        if err.errno not in _DISK:
+            raise
+        where = f"{err.filename}: " if err.filename else ""
+        return _complain("DiskError", f"{where}{err.strerror}; free space or make the folder writable", words)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader closed the pipe: nothing to say
         return 0
@@ -62,8 +70,13 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _complain(line: str) -> int:
-    print(f"workbench: {line}", file=sys.stderr)
+def _complain(kind: str, line: str, words: Sequence[str]) -> int:
+    """Say one line on standard error; with ``--json`` the one document on standard output says it too."""
+    print(f"workbench: {kind}: {line}", file=sys.stderr)
+    if "--json" in words:
+        from workbench.cli.output import print_json
+
+        print_json({"error": kind, "message": line})
     return USER_MISTAKE
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from workbench.config import Settings
     from workbench.reports import JobResult
 
+_USER_MISTAKES = ("ConfigError:", "DataError:", "BarsError:", "LookAheadError:", "ArtifactError:")
 _MARKS = {"ok": "ok", "failed": "FAILED", "timeout": "TIMEOUT", "skipped": "skipped", "cancelled": "cancelled"}
 
 
@@ -57,7 +58,7 @@ def run(
     timeout: int | None = None,
     json: bool = False,
 ) -> int:
-    """Run one notebook with checked parameters and write its report; exit code 1 if it failed.
+    """Run one notebook with checked parameters and write its report; exit code 1 if it failed, 2 for wrong input.
 
     Parameters
     ----------
@@ -74,6 +75,8 @@ def run(
     """
     from workbench.reports import check_job, run_job
 
+    if timeout is not None and timeout < 1:
+        raise ConfigError(f"--timeout must be at least 1 second, got {timeout}")
     settings, now = load_settings(), datetime.now(UTC)
     jobs = planned(notebook, file, parameter or [], timeout)
     for job in jobs:
@@ -91,7 +94,9 @@ def run(
         print_json([r.to_json() for r in results])
     elif any(r.run_id for r in results):
         _print_headlines(results, settings)
-    return 0 if all(r.status == "ok" for r in results) else 1
+    if all(r.status == "ok" for r in results):
+        return 0
+    return 2 if all(r.status == "ok" or r.error.startswith(_USER_MISTAKES) for r in results) else 1
 
 
 def planned(notebook: str, file: Path | None, overrides: list[str], timeout: int | None) -> list[Job]:
@@ -115,15 +120,16 @@ def _override(text: str) -> tuple[str, Any]:
 
     name, sign, value = text.partition("=")
     if not sign or not name.strip():
-        raise ConfigError(f"parameter {text!r} has no value; write it like horizon=10")
+        raise ConfigError(f"parameter {text!r} is not a name and a value; write it like horizon=10")
     if value.startswith("[") and value.endswith("]"):
         from workbench.notebook.query import split_list
 
         return name.strip(), [yaml.safe_load(item) for item in split_list(value[1:-1])]
     try:
         return name.strip(), yaml.safe_load(value)
-    except yaml.YAMLError as err:
-        raise ConfigError(f"parameter {text!r} cannot be read: {err}; put the value in quotes") from None
+    except (yaml.YAMLError, ValueError) as err:
+        words = " ".join(str(err).split())
+        raise ConfigError(f"parameter {text!r} cannot be read: {words}; mend it or put it in quotes") from None
 
 
 def _say(text: str) -> None:

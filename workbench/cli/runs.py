@@ -5,7 +5,8 @@ from __future__ import annotations
 from cyclopts import App
 
 from workbench.cli.output import show
-from workbench.config import load_settings
+from workbench.config import load_settings, parameters_of
+from workbench.errors import ConfigError
 
 app = App(name="runs")
 _SHOWN = (
@@ -29,6 +30,10 @@ def list_(*, notebook: str | None = None, limit: int = 30, json: bool = False) -
     """
     from workbench.tracking import list_records
 
+    if limit < 1:
+        raise ConfigError(f"--limit must be at least 1, got {limit}")
+    if notebook:
+        parameters_of(notebook)
     table = list_records(load_settings())
     if notebook:
         table = table[table["notebook"] == notebook]

@@ -50,11 +50,13 @@ def load_experiment(path: Path | str) -> Experiment:
         When the file is missing, is not a mapping, or names an unknown key, notebook or parameter.
     """
     path = Path(path)
+    if path.is_dir():
+        raise ConfigError(f"{str(path)!r} is a folder; name an experiment file in it")
     if not path.is_file():
         raise ConfigError(f"experiment file {str(path)!r} does not exist; list them with 'ls experiments/*.yaml'")
     try:
         text = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as err:
+    except (yaml.YAMLError, ValueError) as err:  # ValueError: a date such as 2015-02-30, or bytes that are not UTF-8
         raise ConfigError(f"experiment file {path.name} is not YAML: {' '.join(str(err).split())}") from None
     if not isinstance(text, dict):
         raise ConfigError(
@@ -89,7 +91,7 @@ def _jobs(path: Path, text: dict[str, Any]) -> tuple[Job, ...]:
     jobs = []
     for cell in itertools.product(*matrix.values()):
         chosen = dict(zip(matrix, cell, strict=True))
-        parameters = validate_parameters(notebook, {**base, **chosen}, where=f"experiments/{path.name}")
+        parameters = validate_parameters(notebook, {**base, **chosen}, where=_shown(path))
         name = "-".join([path.stem, *(_slug(v) for v in chosen.values())])
         jobs.append(Job(name, notebook, parameters, str(text.get("title", path.stem)), timeout, path.name))
     names = [j.name for j in jobs]
@@ -98,6 +100,10 @@ def _jobs(path: Path, text: dict[str, Any]) -> tuple[Job, ...]:
             f"experiment file {path.name}: two cells of its matrix have the same name; make their values differ"
         )
     return tuple(jobs)
+
+
+def _shown(path: Path) -> str:
+    return f"experiments/{path.name}" if path.parent.name == "experiments" else str(path)
 
 
 def _flag(text: dict[str, Any], key: str, path: Path) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import date, datetime
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -48,6 +49,10 @@ class Parameters(BaseModel):
     def _iso_date(cls, value: str) -> str:
         if value and not re.fullmatch(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2})?)?(Z|\+00:00)?", value):
             raise ValueError(f"{value!r} is not a date in UTC; write it like '2015-01-31'")
+        try:
+            datetime.fromisoformat(value or "2000-01-01")
+        except ValueError as err:
+            raise ValueError(f"{value!r} is no day or time of the calendar ({err})") from None
         return value
 
     @model_validator(mode="after")
@@ -193,12 +198,15 @@ def validate_parameters(notebook: str, overrides: Mapping[str, Any], where: str 
             hint = did_you_mean(str(name), model.model_fields)
             raise ConfigError(f"{model.__name__} has no parameter {name!r}.{hint}{suffix}")
     try:
-        return model(**{k: _float_if_int(model, k, v) for k, v in overrides.items()})
+        return model(**{k: _natural(model, k, v) for k, v in overrides.items()})
     except ValidationError as err:
         raise ConfigError(_one_line(model, err) + suffix) from None
 
 
-def _float_if_int(model: type[Parameters], name: str, value: Any) -> Any:
+def _natural(model: type[Parameters], name: str, value: Any) -> Any:
+    """Take what a person means: a whole number for a float, YAML's date for a date in text."""
+    if isinstance(value, date) and name in ("start", "end"):
+        return value.isoformat()
     wants_float = model.model_fields[name].annotation is float
     return float(value) if wants_float and isinstance(value, int) and not isinstance(value, bool) else value
 
@@ -212,10 +220,20 @@ def _one_line(model: type[Parameters], err: ValidationError) -> str:
     value = first.get("input")
     hint = ""
     if isinstance(value, str) and first["type"] in {"float_type", "int_type"}:
-        hint = (
-            f" (YAML reads {value!r} as text; write 0.0001 or 1.0e-4)"
-            if "e" in value.lower()
-            else " (remove the quotes)"
-        )
+        hint = _hint_for_text(value)
+    elif isinstance(value, str) and first["type"] == "list_type":
+        hint = f" (write [{value}])"
+    elif path in ("start", "end") and not isinstance(value, str):
+        hint = " (write a date like 2015-01-31)"
     lead = message[0].lower() + message[1:]
     return f"{model.__name__}.{path}: {lead}, got {value!r}{hint}"
+
+
+def _hint_for_text(value: str) -> str:
+    try:
+        float(value)
+    except ValueError:
+        return " (write a number)"
+    return (
+        f" (YAML reads {value!r} as text; write 0.0001 or 1.0e-4)" if "e" in value.lower() else " (remove the quotes)"
+    )

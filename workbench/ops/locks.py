@@ -6,7 +6,7 @@ import json
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import filelock
@@ -47,10 +47,14 @@ def file_lock(path: Path | str, what: str, timeout: float = 30.0) -> Iterator[No
     except OSError as err:
         raise WorkbenchError(f"cannot lock {path}: {err.strerror or err}; make the folder writable") from err
     try:
-        _state_holder(path, {"pid": os.getpid(), "host": socket.gethostname(), "what": what})
+        try:
+            _state_holder(path, {"pid": os.getpid(), "host": socket.gethostname(), "what": what})
+        except OSError as err:
+            raise WorkbenchError(f"cannot write {path}: {err.strerror or err}; free space on the disk") from err
         yield
     finally:
-        _state_holder(path, None)
+        with suppress(OSError):  # an old holder's name does no harm, and must not hide what went wrong inside
+            _state_holder(path, None)
         lock.release()
 
 

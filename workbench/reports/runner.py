@@ -121,11 +121,20 @@ def notebook_file(job: Job, settings: Settings) -> Path:
     return source
 
 
+def _same_code() -> dict[str, str]:
+    """Make the job import the workbench that started it, where that is a checkout and not an installed package."""
+    root = Path(__file__).resolve().parents[2]
+    if "site-packages" in root.parts:
+        return {}
+    return {"PYTHONPATH": os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))}
+
+
 def job_environment(settings: Settings, work: Path, now: datetime) -> dict[str, str]:
     """Return the environment of a job: its settings, one thread per library, no telemetry, no IPython profile."""
     return {
         **os.environ,
         **dict.fromkeys(_ONE_THREAD, "1"),
+        **_same_code(),
         "WORKBENCH_HOME": str(settings.home),
         "WORKBENCH_DATA": str(settings.data_dir),
         "WORKBENCH_EXPERIMENTS": str(settings.experiments_dir),

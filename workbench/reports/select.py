@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.config import BacktestParameters, Job, Settings, did_you_mean, load_experiment, parse_spec
+from workbench.config import (
+    BacktestParameters,
+    Job,
+    Settings,
+    TrainParameters,
+    did_you_mean,
+    load_experiment,
+    parse_spec,
+)
 from workbench.errors import ConfigError, WorkbenchError
 from workbench.reports.runner import notebook_file
 
@@ -90,7 +98,11 @@ def check_job(job: Job, settings: Settings) -> str:
     try:
         notebook_file(job, settings)
         _check_specs(job)
-        return missing_bars(job, settings)
+        missing = missing_bars(job, settings)
+        if not missing:
+            _check_bars(job, settings)
+            _check_run(job, settings)
+        return missing
     except WorkbenchError as err:
         where = f"{job.experiment_file}: " if job.experiment_file else ""
         raise ConfigError(f"{where}{err}") from None
@@ -111,6 +123,34 @@ def _check_specs(job: Job) -> None:
         position_rule(job.parameters.rule, pd.DataFrame([[0.0]]))
 
 
+def _check_bars(job: Job, settings: Settings) -> None:
+    """Refuse a range without bars, a symbol named twice, and fewer bars than one fold needs."""
+    parameters = job.parameters
+    if not isinstance(parameters, BacktestParameters | TrainParameters):
+        return
+    import pandas as pd
+
+    from workbench.data import load_bars
+    from workbench.features import warmup
+
+    bars = load_bars(
+        parameters.source, parameters.symbols, parameters.timeframe, parameters.start, parameters.end, settings=settings
+    )
+    if isinstance(parameters, BacktestParameters):
+        from workbench.backtest import WalkForward
+
+        usable = pd.DatetimeIndex(bars.index)[max(warmup(spec) for spec in parameters.features) :]
+        WalkForward(parameters.train_size, parameters.test_size).split(usable, usable)
+
+
+def _check_run(job: Job, settings: Settings) -> None:
+    run = getattr(job.parameters, "run", "latest")
+    if run != "latest":
+        from workbench.tracking import load_record
+
+        load_record(run, settings=settings)
+
+
 def missing_bars(job: Job, settings: Settings) -> str:
     """Return why a job's bars are not there, or an empty text.
 
@@ -119,15 +159,18 @@ def missing_bars(job: Job, settings: Settings) -> str:
     ConfigError
         When a symbol is missing that no import can bring: one of the sample.
     """
-    from workbench.data import MARKETS, available_symbols
+    from workbench.data import MARKETS, available_symbols, open_store
 
     parameters = job.parameters
     source = getattr(parameters, "source", "")
     symbols = list(getattr(parameters, "symbols", ())) or [s for s in [getattr(parameters, "symbol", "")] if s]
-    if not source or not symbols or parse_spec(source).name in MARKETS:
+    if not source or parse_spec(source).name in MARKETS:
         return ""
     timeframe = str(getattr(parameters, "timeframe", ""))
     known = available_symbols(source, timeframe, settings)
+    if not known and source not in ("sample", "import"):
+        sources = ["sample", "import", *MARKETS, *open_store(settings).sources()]
+        raise ConfigError(f"there is no source {source!r} with {timeframe} bars.{did_you_mean(source, sources)}")
     absent = [s for s in symbols if s not in known]
     if not absent:
         return ""
