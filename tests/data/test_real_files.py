@@ -47,6 +47,7 @@ def test_every_file_of_bars_imports_and_nothing_is_lost(shared_data: Path, tmp_p
         report = import_file(path, store, source)
         raw = pd.read_parquet(path)
         one = report.series[0]
+        assert any("'mark'" in n for n in report.notes) == ("-mark-" in path.stem)
         assert one.n_bars + one.n_set_aside == len(raw), path
         aside = report.findings[report.findings["set_aside"]]
         kept = store.read(source, one.symbol, report.timeframe, one.first, one.last + pd.Timedelta(1, unit="us"))

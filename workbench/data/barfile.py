@@ -10,7 +10,7 @@ import pandas as pd
 
 from workbench.config import did_you_mean
 from workbench.data.bars import bars_of, check_bars
-from workbench.data.filenames import base_of, hints_of, normal_symbol
+from workbench.data.filenames import base_of, hints_of, normal_symbol, price_kind_of
 from workbench.data.files import RawTable, read_table
 from workbench.data.names import check_symbol
 from workbench.data.recognise import SYMBOL_NAMES, recognise
@@ -60,7 +60,8 @@ def read_bar_file(
 
     Columns, time unit, order, symbol and bar length are recognised; every choice is in `BarFile.notes`. A bar that
     breaks the convention is set aside and listed, as are exact repetitions (the first stays) and bars of one time
-    with different values (none stays).
+    with different values (none stays); with more than 20 such rows and more than 5 % of the symbol's rows, repetitions
+    apart, the file is refused.
 
     Parameters
     ----------
@@ -94,8 +95,10 @@ def read_bar_file(
     for name, rows in series.items():
         frames[name], found_here = sort_out(table, name, rows, notes)
         told.append(found_here)
-    length = _length(table, frames, length, told_length)
+    length = _length(table, series, length, told_length)
     findings = pd.concat(told, ignore_index=True)
+    if wanted is None:
+        notes += _kind_notes(table, frames)
     return BarFile(table.path, length, frames, findings, tuple(dict.fromkeys(notes)))
 
 
@@ -104,6 +107,16 @@ def _column_symbol(table: RawTable) -> str | None:
         if name.strip().lower() in SYMBOL_NAMES:
             return normal_symbol(str(table.cells[i].iloc[0]))
     return None
+
+
+def _kind_notes(table: RawTable, frames: dict[str, pd.DataFrame]) -> list[str]:
+    word = price_kind_of(table.stem)
+    if word is None or list(frames) == [word.upper()]:
+        return []
+    return [
+        f"the file's name says {word!r}: these may not be traded prices, yet they count as "
+        f"{', '.join(sorted(frames))}; to keep them apart give a symbol (--symbol) or a source (--source) of their own"
+    ]
 
 
 def _named_series(
@@ -126,8 +139,10 @@ def _named_series(
     return {wanted: by_name[wanted]} if wanted is not None else by_name
 
 
-def _length(table: RawTable, frames: dict[str, pd.DataFrame], wanted: str | None, told: str | None) -> str:
-    lengths = {s: _length_of(table, pd.DatetimeIndex(f.index), wanted, told) for s, f in frames.items()}
+def _length(table: RawTable, series: dict[str, pd.DataFrame], wanted: str | None, told: str | None) -> str:
+    """Tell the bar length from all times of the file, those of rows that are set aside too."""
+    times = {s: pd.DatetimeIndex(rows["time"]).unique().sort_values() for s, rows in series.items()}
+    lengths = {s: _length_of(table, t, wanted, told) for s, t in times.items()}
     if len(set(lengths.values())) > 1:
         raise table.error(
             f"its symbols differ in bar length ({lengths}); import them one by one with symbol= (--symbol)"

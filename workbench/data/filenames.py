@@ -21,6 +21,8 @@ _NOT_SYMBOLS = ("OHLC", "OHLCV", "BARS", "CANDLES", "CSV", "DATA", "HISTORY", "K
 _WORDS = {"daily": "1d", "day": "1d", "d": "1d", "hourly": "1h", "h": "1h", "weekly": "1w", "minute": "1m"}
 _UNITS = {"min": "m", "m": "m", "h": "h", "hour": "h", "d": "d", "day": "d", "w": "w"}
 
+_PRICE_KIND = re.compile(r"(mark|index|premium|bid|ask|mid)((price|index)?(klines?)?)?", re.IGNORECASE)
+
 
 def normal_symbol(text: str) -> str:
     """Return the house's spelling of a symbol: ``BTCUSDT``, ``BTC-USDT`` and ``BTC_USDT`` are ``BTC/USDT``.
@@ -67,6 +69,11 @@ def hints_of(stem: str) -> tuple[str | None, str | None]:
     if joined and words[last] in _QUOTES and normal_symbol(words[last]) == words[last]:
         return f"{words[last - 1]}/{words[last]}", timeframe
     return normal_symbol(words[last].upper()), timeframe
+
+
+def price_kind_of(stem: str) -> str | None:
+    """Return the word of a file's name that says its prices are no trades: mark, index, premium, bid, ask or mid."""
+    return next((w for w in re.split(r"[-_ .,()]+", stem) if _PRICE_KIND.fullmatch(w)), None)
 
 
 def _length(word: str) -> str | None:

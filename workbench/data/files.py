@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import re
 import zipfile
 import zlib
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ _KINDS = {
     ".parquet": "parquet", ".pq": "parquet", ".feather": "feather", ".arrow": "feather", ".ipc": "feather",
 }  # fmt: skip
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+DECIMAL_COMMA = re.compile(r"-?\d+,\d+")
 _MOST_BYTES = 4 * 2**30
 _MOST_BANNER_LINES = 10
 
@@ -168,12 +170,24 @@ def _text(path: Path, data: bytes) -> str:
 
 
 def _delimiter(path: Path, lines: list[str]) -> str:
-    best, width = "", 1
+    """Choose the mark that splits the header into as many cells as the rows; of several, into the most cells.
+
+    In a file with decimal commas the comma splits rows as often as the semicolon does, but not the header; where
+    there is no header, the mark that leaves more numbers wins.
+    """
+    best, rank = "", (False, 0, 1, 0)
     for mark in _DELIMITERS:
-        counts = [len(_split(line, mark)) for line in lines]
+        split = [_split(line, mark) for line in lines]
+        counts = [len(cells) for cells in split]
         usual = max(set(counts), key=counts.count)
-        if usual > width:
-            best, width = mark, usual
+        if usual == 1:
+            continue
+        top = split[: _MOST_BANNER_LINES + 1]
+        headers = [len(cells) for cells in top if len(cells) > 1 and not any(map(_is_number, cells))]
+        numbers = sum(map(_is_number, split[-1]))
+        mine = (usual in headers, usual if usual in headers else max(headers, default=0), usual, numbers)
+        if mine > rank:
+            best, rank = mark, mine
     if not best:
         shown = lines[-1] if len(lines[-1]) <= 60 else lines[-1][:60] + "…"
         raise DataError(
@@ -204,14 +218,19 @@ def _is_number(cell: str) -> bool:
     try:
         float(cell)
     except ValueError:
-        return False
+        return DECIMAL_COMMA.fullmatch(cell.strip()) is not None
     return True
 
 
 def _ragged(lines: list[str], rows: list[int], delimiter: str, width: int) -> str:
     for i in rows:
         cells = len(_split(lines[i], delimiter))
-        if cells != width:
+        if cells > width:
+            return (
+                f"line {i + 1} has {cells} cells where {width} are expected; remove what is too much, and write a "
+                f"point where a number has a decimal comma (columns are separated by a {_DELIMITERS[delimiter]})"
+            )
+        if cells < width:
             return f"line {i + 1} has {cells} cell(s) where {width} are expected; is the file cut off?"
     return ""
 
@@ -270,10 +289,9 @@ def _rows_table(path: Path, stem: str, names: list[str] | None, rows: list[tuple
 def _read_columnar(path: Path, stem: str, data: bytes, kind: str) -> RawTable:
     import pyarrow as pa
     import pyarrow.feather as pf
-    import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(pa.BufferReader(data)) if kind == "parquet" else pf.read_table(pa.BufferReader(data))
+        table = _parquet(data) if kind == "parquet" else pf.read_table(pa.BufferReader(data))
         frame = table.to_pandas()
     except (pa.ArrowException, OSError, ValueError) as err:
         first = str(err).strip().splitlines()[0]
@@ -287,3 +305,10 @@ def _read_columnar(path: Path, stem: str, data: bytes, kind: str) -> RawTable:
     names = [":".join(map(str, reversed(c))).strip(":") if isinstance(c, tuple) else str(c) for c in frame.columns]
     frame.columns = range(frame.shape[1])
     return RawTable(path, stem, names, frame)
+
+
+def _parquet(data: bytes) -> Any:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    return pq.read_table(pa.BufferReader(data), page_checksum_verification=True)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.data.bars import BAR_FIELDS, PRICE_FIELDS
-from workbench.data.files import RawTable, cell_texts
+from workbench.data.files import DECIMAL_COMMA, RawTable, cell_texts
 from workbench.data.times import read_times
 from workbench.typing import FloatArray
 
@@ -113,7 +113,7 @@ def _is_word(cell: object) -> bool:
     try:
         float(cell)
     except ValueError:
-        return cell.strip().lower() not in _EMPTY
+        return cell.strip().lower() not in _EMPTY and not DECIMAL_COMMA.fullmatch(cell.strip())
     return False
 
 
@@ -231,7 +231,7 @@ def numbers(table: RawTable, column: int, name: str) -> FloatArray:
         return np.asarray(pc.cast(pa.array(text, pa.string()), pa.float64()).to_numpy(zero_copy_only=False))
     except pa.ArrowInvalid:
         row = next(i for i, t in enumerate(text) if not _reads(t))
-        comma = " (a decimal comma? write a point)" if re.fullmatch(r"-?\d+,\d+", text.iloc[row]) else ""
+        comma = " (a decimal comma? write a point)" if DECIMAL_COMMA.fullmatch(text.iloc[row]) else ""
         raise table.error(f"{table.place(row)}, column {name!r}: {text.iloc[row]!r} is not a number{comma}") from None
 
 

@@ -12,6 +12,8 @@ from workbench.typing import BoolArray
 
 MOST_OUT_OF_ORDER = 0.01
 """Share of rows that may stand out of order; with more, the times themselves are in doubt."""
+MOST_BROKEN, ALWAYS_ALLOWED = 0.05, 20
+"""Share of rows that may break the convention, and the count that always may; with more, the file is damaged."""
 
 
 def sort_out(table: RawTable, symbol: str, rows: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -26,7 +28,8 @@ def sort_out(table: RawTable, symbol: str, rows: pd.DataFrame, notes: list[str])
     -----
     Rules, in this order: newest-first files are turned round; up to one in a hundred rows out of order are sorted
     into place and listed; a bar that breaks a rule is set aside; of equal bars the first stays; of bars of one time
-    with different values none stays.
+    with different values none stays. A file is refused when more than half of its rows are left out, or when more
+    than 5 % (and more than 20) are for another reason than being exact repetitions.
     """
     rows, moved = _in_order(table, rows, notes)
     kinds, fields = np.full(len(rows), "", dtype=object), np.full(len(rows), "", dtype=object)
@@ -49,6 +52,7 @@ def sort_out(table: RawTable, symbol: str, rows: pd.DataFrame, notes: list[str])
         table, symbol, rows[bad], kinds[bad], fields[bad], np.array(values, dtype=float), set_aside=True
     )
     _refuse_mostly_bad(table, symbol, rows, left_out)
+    _refuse_damaged(table, symbol, rows, left_out)
     late = rows[moved & ~bad]
     sorted_in = _findings(table, symbol, late, "unsorted", "time", np.nan, set_aside=False)
     frame = rows[~bad].set_index("time")[list(BAR_FIELDS)].astype(float)
@@ -106,9 +110,24 @@ def _refuse_mostly_bad(table: RawTable, symbol: str, rows: pd.DataFrame, finding
         raise table.error(f"no bar of {symbol}")
     if len(findings) * 2 <= len(rows):
         return
-    first = findings.iloc[0]
-    words = VIOLATIONS.get(first["kind"], str(first["kind"]).replace("_", " "))
     raise table.error(
         f"{len(findings)} of {len(rows)} rows of {symbol} are no bars, so this is not a file of bars; "
-        f"the first: {words} ({first['note']})"
+        f"the first: {_why(findings)}"
     )
+
+
+def _refuse_damaged(table: RawTable, symbol: str, rows: pd.DataFrame, findings: pd.DataFrame) -> None:
+    """Refuse a file with so many broken rows that those which look sound cannot be trusted either."""
+    broken = findings[findings["kind"] != "duplicate"]
+    if len(broken) <= max(ALWAYS_ALLOWED, MOST_BROKEN * len(rows)):
+        return
+    raise table.error(
+        f"{len(broken)} of {len(rows)} rows of {symbol} ({len(broken) / len(rows):.1%}) break the convention, so the "
+        f"others cannot be trusted; the first: {_why(broken)}; download or export the file again"
+    )
+
+
+def _why(findings: pd.DataFrame) -> str:
+    first = findings.iloc[0]
+    words = VIOLATIONS.get(first["kind"], str(first["kind"]).replace("_", " "))
+    return f"{words} ({first['note']})"

@@ -44,7 +44,7 @@ def plan_write(
     if mode == "append" and new.index[0] <= last:
         raise DataError(
             f"cannot append to {table.label}: {new.index[0]:%Y-%m-%d %H:%M} lies before its last bar "
-            f"{last:%Y-%m-%d %H:%M}; use mode='merge' to fill holes"
+            f"{last:%Y-%m-%d %H:%M}; use mode 'merge' (--mode merge) to fill holes"
         )
     return pd.concat([table.read(stored), new]).sort_index(), "overwrite"
 
@@ -65,7 +65,8 @@ def _refuse_contradiction(table: SeriesTable, old: pd.DataFrame, new: pd.DataFra
     time, field, value = old.index[row], str(old.columns[column]), float(after[row, column])
     raise BarsError(
         f"{table.label} already holds {time:%Y-%m-%d %H:%M} with {field} {before[row, column]:g}, not {value:g} "
-        f"({int(differs.any(axis=1).sum())} bar(s) differ); use another source name (--source), or mode='replace'",
+        f"({int(differs.any(axis=1).sum())} bar(s) differ); use another source name (--source), "
+        f"or mode 'replace' (--mode replace)",
         symbol=table.label.split(" ", 1)[0],
         time=time,
         field=field,
