@@ -105,6 +105,24 @@ def test_risk_numbers_are_those_of_the_risk_room(record: RunRecord) -> None:
         assert percent(risk.expected_shortfall(returns, confidence=0.95, method=method), 2) in text
 
 
+def test_the_risk_center_opens_another_run_with_returns(
+    record: RunRecord, make_record: Callable[..., RunRecord], settings: Settings
+) -> None:
+    from dataclasses import replace
+
+    other = make_record("ffb2c3d4e5f60718293a4b5c6d7e8f90", seed=9)
+    bare = replace(other, run_id="eeb2c3d4e5f60718293a4b5c6d7e8f90", frames={})
+    for one in (record, other, bare):
+        write_record(one, settings)
+    page = RiskCenterPage(record, settings=settings)
+    view = page.view()
+    assert set(page.param["run"].objects.values()) == {record.run_id, other.run_id}
+    page.run = other.run_id
+    returns = other.frame("returns")["strategy"]
+    assert percent(risk.value_at_risk(returns, confidence=0.95), 2) in text_of(view)
+    assert other.run_id[:8] in text_of(view)
+
+
 def test_limits_out_of_order_are_told_and_the_picture_stays(record: RunRecord) -> None:
     page = RiskCenterPage(record)
     page.view()
@@ -154,6 +172,44 @@ def test_replay_starts_where_the_parameter_says(bars: pd.DataFrame, settings: Se
     assert page.visible_rows()["time"].iloc[-1] < pd.Timestamp("2014-01-01")
     assert page._rows["time"].iloc[page.position] >= pd.Timestamp("2014-01-01")
     assert page.symbol == "NASDAQ"
+
+
+def test_another_source_offers_its_own_series_and_replays_it(
+    bars: pd.DataFrame, make_bars: Callable[..., pd.DataFrame], settings: Settings
+) -> None:
+    from workbench.data import open_store
+
+    around = make_bars(900, ("BTC/USDT",), freq="h")
+    open_store(settings).write("import", "BTC/USDT", "1h", around)
+    page = live(bars, settings, symbol="SPX")
+    assert "closed hours left out" in title_of(page)
+    page.step(50)
+    page.source = "import"
+    assert (page.symbol, page.timeframe) == ("BTC/USDT", "1h")
+    assert page.param["symbol"].objects == ["BTC/USDT"]
+    assert page.param["timeframe"].objects == ["1h"]
+    assert page.position == page._first_position()
+    assert page._rows["close"].iloc[-1] == around["close"]["BTC/USDT"].iloc[-1]
+    assert "import" in title_of(page)
+    assert "closed hours" not in title_of(page)
+    page.source = "sample"
+    assert page.timeframe == "1d"
+    assert "NASDAQ" in page.param["symbol"].objects
+
+
+def test_a_source_that_cannot_be_read_keeps_the_picture(bars: pd.DataFrame, settings: Settings) -> None:
+    page = live(bars, settings, symbol="SPX")
+    figure = page._figure
+    page.param["source"].objects = [*page.param["source"].objects, "gone"]
+    page.source = "gone"
+    assert "no 1d bars" in page._message.object
+    assert page._figure is figure
+    page.step()
+    assert "SPX, last price" in page._numbers.object
+
+
+def title_of(page: LiveChartPage) -> str:
+    return str(page._figure.layout.children[0][0].title.text)
 
 
 def test_the_browser_never_holds_more_than_its_share(

@@ -45,6 +45,26 @@ def test_ruin_falls_back_to_a_linear_axis() -> None:
     assert "log" not in charts.to_bokeh(charts.equity_chart(returns)).title.text
 
 
+def test_a_vanishing_baseline_does_not_squash_the_log_axis() -> None:
+    n = 3000
+    returns = pd.DataFrame(
+        {"strategy": np.full(n, -0.0005), "persistence": np.full(n, -0.01)},
+        index=pd.date_range("2020", periods=n, tz="UTC"),
+    )
+    figure = charts.to_bokeh(charts.equity_chart(returns))
+    lowest = 0.9995**n
+    assert figure.y_range.start == pytest.approx(lowest / 100)
+    assert "persistence: below the axis" in figure.xaxis[0].axis_label
+    assert data_of(figure, "persistence")[-1] == pytest.approx(0.99**n)
+    assert "toPrecision" in figure.yaxis[0].formatter.code
+
+
+def test_only_a_market_that_rests_leaves_hours_out(bars: pd.DataFrame) -> None:
+    around = bars.set_axis(pd.date_range("2020-01-01", periods=len(bars), freq="h", tz="UTC", name="time"))
+    price = charts.candles_chart(around).children[0][0]
+    assert "closed hours" not in price.title.text
+
+
 def test_drawdown_is_negative_percent_with_limits(record: RunRecord) -> None:
     from bokeh.models import Span
 

@@ -11,10 +11,10 @@ import param
 
 from workbench import charts
 from workbench.apps import parts
-from workbench.apps.numbers import run_line, run_tiles, verdict_badge
+from workbench.apps.numbers import run_choices, run_line, run_tiles, verdict_badge
 from workbench.apps.parts import Tile
 from workbench.config import Settings, load_settings
-from workbench.tracking import list_records, read_record
+from workbench.tracking import read_record
 
 if TYPE_CHECKING:
     from workbench.tracking import RunRecord
@@ -45,15 +45,7 @@ class BacktestPage(param.Parameterized):
             self.param.watch(lambda _event: self._tabs.refresh(), "log_scale")
 
     def _runs(self, record: RunRecord) -> dict[str, str]:
-        table = list_records(self._settings)
-        table = table[table["notebook"] == record.notebook]
-        found = {}
-        for row in table.to_dict("records"):
-            when, run_id = f"{row['finished']:%Y-%m-%d %H:%M}", str(row["run_id"])
-            found[f"{when} · {row['name']} · Sharpe {row['sharpe_ratio']:.2f} · {run_id[:8]}"] = run_id
-        if record.run_id not in found.values():
-            found = {f"{record.finished[:16]} · {record.name} · {record.run_id[:8]}": record.run_id, **found}
-        return found
+        return run_choices(record, self._settings, lambda t: t[t["notebook"] == record.notebook])
 
     def _open(self, event: Any) -> None:
         if self.record is not None and event.new != self.record.run_id:
@@ -120,7 +112,7 @@ class BacktestPage(param.Parameterized):
         numbers = parts.card(parts.table(charts.metrics_table(record.metrics, record.baselines)))
         gates = [parts.card(parts.table(charts.gates_table(record.verdict)))] if record.verdict.get("gates") else []
         return [
-            parts.beside(pictures, pn.Column(numbers, sizing_mode="stretch_width", margin=0), weights=(10, 9)),
+            parts.beside(pictures, pn.Column(numbers, sizing_mode="stretch_width", margin=0), weights=(1, 1)),
             *gates,
         ]
 

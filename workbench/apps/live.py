@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from workbench.apps.parts import Tile
 from workbench.charts.tables import moment, number, signed_percent
 from workbench.config import TIMEFRAMES, LiveChartParameters, Settings, load_settings
 from workbench.data import available_symbols, load_bars, open_store
-from workbench.errors import WorkbenchError
+from workbench.errors import DataError, WorkbenchError
 
 HISTORY = 5000
 """Most bars sent to the browser; older ones would slow it down and are not needed on screen."""
@@ -32,11 +33,12 @@ class LiveChartPage(param.Parameterized):
     bars : DataFrame, time × (field, symbol)
         Bars of the symbol to open with.
     parameters : LiveChartParameters
-        Symbol, time frame, indicators, bars on screen, speed and first bar of the replay.
+        Source, symbol, time frame, indicators, bars on screen, speed and first bar of the replay.
     settings : Settings, optional
-        Where other symbols are looked for; default those of the environment.
+        Where other sources and symbols are looked for; default those of the environment.
     """
 
+    source = param.Selector(default="sample", objects=["sample"], label="Source")
     symbol = param.Selector(default="", objects=[""], label="Symbol")
     timeframe = param.Selector(default="1d", objects=["1d"], label="Time frame")
     speed = param.Selector(default=4.0, objects={}, label="Speed")
@@ -54,32 +56,37 @@ class LiveChartPage(param.Parameterized):
         self._bars = bars
         symbol = self._p.symbol if self._p.symbol in held else held[0]
         speeds = sorted({0.5, 1.0, 2.0, 4.0, 10.0, 25.0, 100.0, float(self._p.speed)})
-        self.param.symbol.objects = self._symbols(held)
-        self.param.timeframe.objects = self._timeframes(symbol)
+        self._held = held
+        self._choosing = True  # the selectors are being filled: their changes load nothing
+        stored = open_store(self._settings).list()["source"]
+        self.param.source.objects = list(dict.fromkeys(["sample", self._p.source, *stored]))
+        self.param.symbol.objects = self._symbols(self._p.source, self._p.timeframe)
+        self.param.timeframe.objects = self._timeframes(self._p.source)
         self.param.speed.objects = {f"{s:g} bars/s": s for s in speeds}
-        self.param.update(symbol=symbol, timeframe=self._p.timeframe, speed=float(self._p.speed))
-        self._load(bars, symbol)
+        self.param.update(source=self._p.source, symbol=symbol, timeframe=self._p.timeframe, speed=float(self._p.speed))
+        self._load(bars)
+        self._choosing = False
 
     # What is shown
 
-    def _symbols(self, held: list[str]) -> list[str]:
-        return list(dict.fromkeys([*held, *available_symbols(self._p.source, self._p.timeframe, self._settings)]))
+    def _symbols(self, source: str, timeframe: str) -> list[str]:
+        held = self._held if (source, timeframe) == (self._p.source, self._p.timeframe) else []
+        return list(dict.fromkeys([*held, *available_symbols(source, timeframe, self._settings)]))
 
-    def _timeframes(self, symbol: str) -> list[str]:
-        store = open_store(self._settings).list(self._p.source)
-        found = set(store.loc[store["symbol"] == symbol, "timeframe"]) | {self._p.timeframe}
+    def _timeframes(self, source: str) -> list[str]:
+        found = set(open_store(self._settings).list(source)["timeframe"])
+        found |= {"1d"} if source == "sample" else set()
+        found |= {self._p.timeframe} if source == self._p.source else set()
         return [t for t in TIMEFRAMES if t in found]
 
-    def _load(self, bars: pd.DataFrame, symbol: str) -> None:
+    def _load(self, bars: pd.DataFrame) -> None:
         from workbench.features import compute
 
-        self._specs = list(self._p.indicators)
-        values = (
-            charts.one_symbol(compute(charts.of_symbol(bars, symbol), self._specs), symbol) if self._specs else None
-        )
-        if values is not None:
-            self._specs = [str(c) for c in values.columns]
-        self._rows = charts.candle_rows(bars, symbol, values)
+        symbol, specs = self.symbol, list(self._p.indicators)
+        values = charts.one_symbol(compute(charts.of_symbol(bars, symbol), specs), symbol) if specs else None
+        rows = charts.candle_rows(bars, symbol, values)
+        self._rows, self._shown = rows, symbol
+        self._specs = specs if values is None else [str(c) for c in values.columns]
         self.position = self._first_position()
 
     def _first_position(self) -> int:
@@ -147,21 +154,45 @@ class LiveChartPage(param.Parameterized):
         self.follow()
         self._show_numbers()
 
-    @param.depends("symbol", "timeframe", watch=True)
-    def _change_series(self) -> None:
-        if not hasattr(self, "_place"):
+    @param.depends("source", watch=True)
+    def _change_source(self) -> None:
+        self._offer(self._timeframes)
+
+    @param.depends("timeframe", watch=True)
+    def _change_timeframe(self) -> None:
+        self._offer(lambda _source: list(self.param.timeframe.objects))
+
+    @param.depends("symbol", watch=True)
+    def _change_symbol(self) -> None:
+        self._offer(lambda _source: list(self.param.timeframe.objects))
+
+    def _offer(self, timeframes: Callable[[str], list[str]]) -> None:
+        """Offer what the chosen source has, keep of the choice what it can, and show that series from its start."""
+        if self._choosing:
             return
-        self.playing = False
+        self.playing, self._choosing = False, True
         try:
-            bars = load_bars(self._p.source, [self.symbol], self.timeframe, settings=self._settings)
-            self._load(bars, self.symbol)
+            self._choose("timeframe", timeframes(self.source))
+            self._choose("symbol", self._symbols(self.source, self.timeframe))
+            self._load(load_bars(self.source, [self.symbol], self.timeframe, settings=self._settings))
         except WorkbenchError as err:
             self._message.object = parts.notice(str(err), "bad")
             return
+        finally:
+            self._choosing = False
         self._message.object = ""
         self._draw()
         if pn.state.location:
-            pn.state.location.update_query(symbol=self.symbol, timeframe=self.timeframe)
+            pn.state.location.update_query(source=self.source, symbol=self.symbol, timeframe=self.timeframe)
+
+    def _choose(self, name: str, offered: list[str]) -> None:
+        if not offered:
+            raise DataError(
+                f"source {self.source!r} has no {self.timeframe} bars; choose another, or 'workbench data import FILE'"
+            )
+        value = getattr(self, name)
+        self.param[name].objects = offered
+        setattr(self, name, value if value in offered else offered[0])
 
     # Looking
 
@@ -181,9 +212,10 @@ class LiveChartPage(param.Parameterized):
         self._place = parts.card(margin=(10, 0, 0, 0))
         self._draw()
         bar = pn.Row(
-            pn.widgets.Select.from_param(self.param.symbol, width=150, **css),
-            pn.widgets.Select.from_param(self.param.timeframe, width=100, **css),
-            pn.widgets.Select.from_param(self.param.speed, width=120, **css),
+            pn.widgets.Select.from_param(self.param.source, width=130, **css),
+            pn.widgets.Select.from_param(self.param.symbol, width=130, **css),
+            pn.widgets.Select.from_param(self.param.timeframe, width=80, **css),
+            pn.widgets.Select.from_param(self.param.speed, width=105, **css),
             self._play,
             step,
             again,
@@ -209,8 +241,8 @@ class LiveChartPage(param.Parameterized):
         button.tags = [name]
 
     def _draw(self) -> None:
-        legend = "hollow = rising, filled = falling · closed hours left out"
-        title = f"{self.symbol} · {self.timeframe} · replay of {self._p.source} · {legend}"
+        legend = charts.candle_legend(self._rows)
+        title = f"{self._shown} · {self.timeframe} · replay of {self.source} · {legend}"
         self._figure = charts.candle_figure(
             self.visible_rows(), self._specs, title=title, window=self._p.window, wheel=True
         )
@@ -227,7 +259,7 @@ class LiveChartPage(param.Parameterized):
         self._numbers.object = parts.tiles(
             [
                 Tile(
-                    f"{self.symbol}, last price",
+                    f"{self._shown}, last price",
                     number(last["close"], 2 if last["close"] >= 10 else 4),
                     "close of the last known bar",
                 ),

@@ -2,10 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from workbench.apps.parts import Tile, badge
 from workbench.charts.tables import write_metric
+from workbench.tracking import list_records
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from workbench.config import Settings
+
+
+def run_choices(record: Any, settings: Settings, keep: Callable[[pd.DataFrame], pd.DataFrame]) -> dict[str, str]:
+    """Return finished runs as a selector offers them (words -> run id), with ``record`` among them.
+
+    Parameters
+    ----------
+    keep : callable
+        Picks the rows of `list_records` that the page can show.
+    """
+    found = {}
+    for row in keep(list_records(settings)).to_dict("records"):
+        when, run_id = f"{row['finished']:%Y-%m-%d %H:%M}", str(row["run_id"])
+        found[f"{when} · {row['name']} · Sharpe {row['sharpe_ratio']:.2f} · {run_id[:8]}"] = run_id
+    if record.run_id not in found.values():
+        found = {f"{record.finished[:16]} · {record.name} · {record.run_id[:8]}": record.run_id, **found}
+    return found
 
 
 def run_tiles(record: Any) -> list[Tile]:

@@ -11,10 +11,12 @@ import param
 
 from workbench import charts, risk
 from workbench.apps import parts
-from workbench.apps.numbers import run_line
+from workbench.apps.numbers import run_choices, run_line
 from workbench.apps.parts import Tile
 from workbench.charts.tables import moment, percent, signed_percent
-from workbench.config import RiskCenterParameters
+from workbench.config import RiskCenterParameters, Settings, load_settings
+from workbench.errors import WorkbenchError
+from workbench.tracking.records import read_record, record_folder
 
 if TYPE_CHECKING:
     from workbench.tracking import RunRecord
@@ -33,37 +35,54 @@ class RiskCenterPage(param.Parameterized):
         None shows how to make a run.
     parameters : RiskCenterParameters, optional
         Limits, confidence and window to open with.
+    settings : Settings, optional
+        Where other runs are looked for; default those of the environment.
     """
 
+    run = param.Selector(default=None, objects={}, label="Run")
     confidence = param.Selector(default=0.95, objects=[0.9, 0.95, 0.975, 0.99], label="Confidence of VaR and ES")
     window = param.Integer(default=63, bounds=(10, 5000), label="Bars of rolling measures")
     warn = param.Number(default=0.10, bounds=(0, 1), inclusive_bounds=(False, False), label="WARN at drawdown")
     halt = param.Number(default=0.20, bounds=(0, 1), inclusive_bounds=(False, False), label="HALT at drawdown")
 
-    def __init__(self, record: RunRecord | None, parameters: RiskCenterParameters | None = None) -> None:
+    def __init__(
+        self,
+        record: RunRecord | None,
+        parameters: RiskCenterParameters | None = None,
+        settings: Settings | None = None,
+    ) -> None:
         p = parameters or RiskCenterParameters.model_validate({})
         self.param.confidence.objects = sorted({*self.param.confidence.objects, p.confidence})
         super().__init__(confidence=p.confidence, window=p.window, warn=p.drawdown_warn, halt=p.drawdown_halt)
         self.record: Any = record
+        self._settings = settings or load_settings()
+        if record is not None and record.has("returns"):
+            self.param["run"].objects = run_choices(record, self._settings, self._with_returns)
+            self.run = record.run_id
+
+    def _with_returns(self, table: pd.DataFrame) -> pd.DataFrame:
+        left = [(record_folder(str(r), self._settings) / "returns.parquet").is_file() for r in table["run_id"]]
+        return table[left]
 
     def view(self) -> Any:
         """Return the page as one Panel object."""
         parts.load_panel()
         if self.record is None or not self.record.has("returns"):
             return parts.empty_state("There is no finished backtest whose risk could be shown.", "workbench nightly")
-        self._returns = self.record.frame("returns")["strategy"].dropna()
-        self._positions = self.record.frame("positions") if self.record.has("positions") else None
+        self._take(self.record)
         self._head, self._tiles, self._tail = parts.markup(), parts.markup(), parts.markup()
-        self._under = parts.card()
+        self._message, self._under = parts.markup(), parts.card()
         self._var, self._rolling = parts.card(), parts.card()
+        self._right = pn.Column(*self._tables(), self._rolling, sizing_mode="stretch_width", margin=0)
         self._redraw()
+        self.param.watch(self._open, "run")
         self.param.watch(lambda _event: self._redraw(), ["confidence", "window", "warn", "halt"])
         left = pn.Column(self._under, self._var, sizing_mode="stretch_width", margin=0)
-        right = pn.Column(*self._tables(), self._rolling, sizing_mode="stretch_width", margin=0)
         gap = pn.Spacer(height=10)
-        body = parts.beside(left, right, weights=(3, 2))
+        body = parts.beside(left, self._right, weights=(3, 2))
         return pn.Column(
             self._controls(),
+            self._message,
             self._head,
             gap,
             self._tiles,
@@ -73,9 +92,29 @@ class RiskCenterPage(param.Parameterized):
             margin=0,
         )
 
+    def _take(self, record: RunRecord) -> None:
+        self._returns = record.frame("returns")["strategy"].dropna()
+        self._positions = record.frame("positions") if record.has("positions") else None
+        self.record = record
+
+    def _open(self, event: Any) -> None:
+        if event.new == self.record.run_id:
+            return
+        try:
+            self._take(read_record(event.new, self._settings))
+        except WorkbenchError as err:
+            self._message.object = parts.notice(str(err), "bad")
+            return
+        self._message.object = ""
+        self._right.objects = [*self._tables(), self._rolling]
+        self._redraw()
+        if pn.state.location:
+            pn.state.location.update_query(run=event.new)
+
     def _controls(self) -> Any:
         css = {"stylesheets": [parts.WIDGET_CSS], "margin": (0, 10, 10, 0)}
         return pn.Row(
+            pn.widgets.Select.from_param(self.param.run, width=440, **css),
             pn.widgets.Select.from_param(self.param.confidence, width=180, **css),
             pn.widgets.IntInput.from_param(self.param.window, width=180, step=21, **css),
             pn.widgets.FloatInput.from_param(self.param.warn, width=150, step=0.01, format="0.0%", **css),
@@ -179,6 +218,8 @@ class RiskCenterPage(param.Parameterized):
         ]
 
 
-def risk_center_page(record: RunRecord | None, parameters: RiskCenterParameters | None = None) -> Any:
+def risk_center_page(
+    record: RunRecord | None, parameters: RiskCenterParameters | None = None, settings: Settings | None = None
+) -> Any:
     """Return the risk center of a finished run; None shows how to make a first one."""
-    return RiskCenterPage(record, parameters).view()
+    return RiskCenterPage(record, parameters, settings).view()

@@ -134,7 +134,9 @@ class DataPage(param.Parameterized):
     def _quality(self) -> Sequence[Any]:
         if self._report is None:
             return self._nothing()
-        summary = charts.frame_table(self._report.summary.reset_index(), caption="Summary", percents=("coverage",))
+        table = self._report.summary.reset_index()
+        table = table.drop(columns=[c for c in table.columns[7:] if not table[c].any()])  # kinds of which there is none
+        summary = charts.frame_table(table, caption="Summary", percents=("coverage",))
         return [
             parts.card(parts.table(summary)),
             parts.card(parts.table(charts.quality_table(self._report.findings), height=520)),

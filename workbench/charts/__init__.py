@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from workbench.charts.calendar import monthly_table
-    from workbench.charts.candlerows import candle_rows, latest_window, of_symbol, one_symbol, source_data
+    from workbench.charts.candlerows import (
+        candle_legend,
+        candle_rows,
+        latest_window,
+        of_symbol,
+        one_symbol,
+        source_data,
+    )
     from workbench.charts.candles import CandleFigure, candle_figure, candles_chart
     from workbench.charts.exposure import costs_chart, exposure_chart
     from workbench.charts.figure import preload
@@ -40,6 +47,7 @@ _HOMES = {
     "CandleFigure": "candles",
     "Table": "tables",
     "candle_figure": "candles",
+    "candle_legend": "candlerows",
     "candle_rows": "candlerows",
     "candles_chart": "candles",
     "catalogue_table": "rundata",
@@ -84,6 +92,7 @@ __all__ = [
     "CandleFigure",
     "Table",
     "candle_figure",
+    "candle_legend",
     "candle_rows",
     "candles_chart",
     "catalogue_table",

@@ -80,3 +80,22 @@ def source_data(rows: pd.DataFrame) -> dict[str, Any]:
 def intraday(rows: pd.DataFrame) -> bool:
     """Say whether the bars are shorter than a day."""
     return len(rows) > 1 and bool(np.median(np.diff(rows["time"].to_numpy())) < np.timedelta64(1, "D"))
+
+
+def candle_legend(rows: pd.DataFrame) -> str:
+    """Return how to read the candles of ``rows``: the fill, and that closed hours take no room where there are any."""
+    legend = "hollow = rising, filled = falling"
+    return f"{legend} · closed hours left out" if _rests(rows) else legend
+
+
+def _rests(rows: pd.DataFrame) -> bool:
+    """Say whether a market rests: most Saturdays have no bar; in a span without a Saturday, some steps are longer."""
+    times = pd.DatetimeIndex(rows["time"])
+    steps = np.diff(times.to_numpy())
+    if not len(steps) or np.median(steps) > np.timedelta64(1, "D"):
+        return False
+    days = pd.date_range(times[0].ceil("D"), times[-1].floor("D"), freq="D")
+    saturdays = days[days.day_of_week == 5]
+    if len(saturdays):
+        return bool(saturdays.isin(times.floor("D")).mean() < 0.5)
+    return bool((steps > np.median(steps)).any())

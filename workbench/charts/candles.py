@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from workbench.charts.candlerows import candle_rows, intraday, latest_window, one_symbol, source_data
+from workbench.charts.candlerows import candle_legend, candle_rows, intraday, latest_window, one_symbol, source_data
 from workbench.charts.figure import dress, dress_legend
 from workbench.charts.theme import NEUTRAL, style_of
 
@@ -137,11 +137,11 @@ def candles_chart(
     parts = [one_symbol(f, symbol) for f in (indicators, overlays, panes) if f is not None]
     joined = pd.concat(parts, axis=1) if parts else None
     rows = candle_rows(bars, symbol, joined)
-    n_all = len(rows)
+    n_all, legend = len(rows), candle_legend(rows)
     rows = rows.tail(last)
     specs = [] if joined is None else [str(c) for c in joined.columns]
     shown = f"last {len(rows):,} of {n_all:,} bars"
-    title = f"{symbol}: {shown}, UTC · hollow = rising, filled = falling · closed hours left out"
+    title = f"{symbol}: {shown}, UTC · {legend}"
     return candle_figure(rows, specs, title=title, window=last + 2, volume=volume).layout
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from workbench.charts.figure import PERCENT, lines, need_rows
-from workbench.charts.theme import DOWN
+from workbench.charts.theme import DOWN, label_of
 
 TIMING = "decided at the close, filled at the next open, net of costs"
 
@@ -20,21 +20,49 @@ def equity_chart(returns: pd.DataFrame, *, log: bool = True, height: int = 320) 
     returns : DataFrame, time × series
         Net simple returns per bar as fractions; columns such as ``strategy`` and ``buy_and_hold``.
     log : bool
-        Logarithmic axis: equal distances are equal percentages.
+        Logarithmic axis: equal distances are equal percentages. It ends at a hundredth of the lowest of strategy and
+        buy and hold; a baseline that falls further leaves the picture, the tooltip still tells its value.
     """
     need_rows(returns, "equity")
     equity = (1.0 + returns.fillna(0.0)).cumprod()
     log = log and bool((equity > 0).all().all())
     scale = ", log scale" if log else ""
+    floor = _lowest(equity)
+    lost = [label_of(str(c)) for c in equity.columns if log and bool((equity[c] < floor).any())]
+    small = bool(equity.to_numpy().min() < 0.1)
     return lines(
         equity,
         title=f"Equity: growth of 1.00{scale}",
-        note=TIMING,
+        note=f"{', '.join(lost)}: below the axis · {TIMING}" if lost else TIMING,
         ylabel="equity, start = 1.00",
-        number="0,0.00" if equity.to_numpy().max() < 1e4 else "0.[00] a",
+        number="0.[00] a" if equity.to_numpy().max() >= 1e4 else "0,0.00[00]" if small else "0,0.00",
         log=log,
         height=height,
+        steps=[*([_floor(floor)] if lost else []), *([_small_ticks] if log and small else [])],
     )
+
+
+def _lowest(equity: pd.DataFrame) -> float:
+    leading = [c for c in ("strategy", "buy_and_hold") if c in equity]
+    return float(equity[leading].to_numpy().min() if leading else 1.0) / 100
+
+
+def _floor(value: float) -> Any:
+    def step(figure: Any) -> None:
+        figure.y_range.update(start=value, reset_start=value)
+
+    return step
+
+
+def _small_ticks(figure: Any) -> None:
+    from bokeh.models import CustomJSTickFormatter
+
+    code = """
+        if (tick < 0.1) return String(Number(tick.toPrecision(3)));
+        const style = tick < 1e4 ? {minimumFractionDigits: 2, maximumFractionDigits: 2} : {notation: 'compact'};
+        return tick.toLocaleString('en-US', style);
+    """
+    figure.yaxis.formatter = CustomJSTickFormatter(code=code)
 
 
 def drawdown_chart(

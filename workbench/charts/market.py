@@ -12,6 +12,7 @@ from workbench.charts.sampling import naive_utc
 from workbench.errors import DataError
 
 MAX_LINES = 8
+_SHADES = ["#d55e0026", "#00897b40", "#00897b80", "#00897bbf", "#00897bff"]  # the background of the theme shows through
 
 
 def price_chart(bars: pd.DataFrame, *, normalise: bool = True, height: int = 300) -> Any:
@@ -71,7 +72,7 @@ def coverage_chart(bars: pd.DataFrame, *, height: int | None = None) -> Any:
         responsive=True,
         height=height or max(150, 120 + 26 * len(symbols)),
         clim=(0, 1),
-        cmap=["#f4e3d6", "#cfe6e2", "#8fccc2", "#4bb0a2", "#00897b"],
+        cmap=_SHADES,
         colorbar=False,
         line_color=None,
         default_tools=["save"],

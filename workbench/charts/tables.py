@@ -144,7 +144,7 @@ _EXTRA = {
     "n_trials": "count",
     "total_fee": "fraction",
     "total_slippage": "fraction",
-    "n_bars": "bars",
+    "n_bars": "count",
     "total_return": "fraction",
     "cost_share": "fraction",
     "total_costs": "fraction",
@@ -193,7 +193,7 @@ def metrics_table(metrics: Mapping[str, float], baselines: Mapping[str, Mapping[
     frame = pd.DataFrame(rows, columns=["measure", "unit", "key", *names]).set_index("key", drop=False)
     write = _by_row(frame, names)
     columns = [
-        Column("measure", "measure", str, True),
+        Column("measure", "measure", str, True, True),
         *(Column(n, label_of(n), str) for n in names),
     ]
     return _Written(frame[["measure", "unit", *names]], columns, "", marks, titles, write)
