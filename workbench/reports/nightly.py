@@ -52,7 +52,9 @@ class NightlyResult:
         width = max([len(j.name) for j in self.jobs], default=0)
         lines = [_line(job, width) for job in self.jobs]
         bad = sum(job.status not in {"ok", "skipped"} for job in self.jobs)
-        tail = f"{len(self.jobs)} jobs in {self.seconds:.0f} s, " + ("all well" if not bad else f"{bad} not ok")
+        tail = f"{len(self.jobs)} job{'' if len(self.jobs) == 1 else 's'} in {self.seconds:.0f} s, " + (
+            "all well" if not bad else f"{bad} not ok"
+        )
         return "\n".join([*lines, "", tail, f"report: {self.index.as_uri()}"])
 
 
@@ -182,7 +184,7 @@ def _point_latest(runs: Path, folder: Path) -> None:
 
 
 def _line(job: JobResult, width: int) -> str:
-    text = f"{job.status:<9}{job.name:<{width}}  {job.seconds:6.1f} s"
+    text = f"{job.status:<10}{job.name:<{width}}  {job.seconds:6.1f} s"
     if job.status == "skipped":
-        return f"{job.status:<9}{job.name:<{width}}  {job.error}"
+        return f"{job.status:<10}{job.name:<{width}}  {job.error}"
     return f"{text}  {job.error}" + (f" [{job.cell}]" if job.cell else "") if job.error else text
