@@ -91,7 +91,7 @@ def test_the_summary_fits_one_screen(night: tuple[NightlyResult, list[str], Sett
     result, _, _ = night
     text = result.summary()
     assert len(text.splitlines()) <= 24
-    assert "failed   my_train" in text
+    assert "failed    my_train" in text
     assert text.splitlines()[-1].startswith("report: file:///")
     assert json.dumps(result.to_json())
 
