@@ -142,4 +142,4 @@ def test_git_keeps_no_outputs_or_local_paths() -> None:
     for name in listed.stdout.split():
         path = ROOT / name
         if path.suffix in {".py", ".md", ".toml", ".yml", ".yaml", ".ipynb", ".lock"} and path.is_file():
-            assert f"{ROOT.parent}/" not in path.read_text(), name
+            assert f"{ROOT}/" not in path.read_text(), name

@@ -118,9 +118,9 @@ def test_a_full_disk_is_one_line(settings: Settings, capsys: pytest.CaptureFixtu
     """A limit on file size stands for the full disk: every write fails as it would there."""
     (settings.home / "experiments").mkdir(exist_ok=True)
     code = (
-        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "import os, resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)); from workbench.cli import main;"
-        "sys.exit(main(['nightly', '-f', sys.argv[1]]))"
+        "code = main(['nightly', '-f', sys.argv[1]]); sys.stderr.flush(); os._exit(code)"  # coverage cannot write either
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(ROOT / "experiments" / "sample_live_chart.yaml")],
