@@ -120,7 +120,7 @@ def test_a_full_disk_is_one_line(settings: Settings, capsys: pytest.CaptureFixtu
     code = (
         "import os, resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)); from workbench.cli import main;"
-        "code = main(['nightly', '-f', sys.argv[1]]); sys.stderr.flush(); os._exit(code)"  # coverage cannot write either
+        "code = main(['nightly', '-f', sys.argv[1]]); sys.stderr.flush(); os._exit(code)"  # past coverage's own writing
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(ROOT / "experiments" / "sample_live_chart.yaml")],
