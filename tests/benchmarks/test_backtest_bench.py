@@ -137,6 +137,7 @@ def test_first_backtest_in_a_fresh_process(report: Report) -> None:
     for _ in range(5):
         done = subprocess.run([sys.executable, "-c", FIRST], capture_output=True, text=True, check=True)
         runs.append([float(x) for x in done.stdout.split()])
+    assert np.shape(runs) == (5, 2)
     imports, first = np.median(runs, axis=0)
     report("first backtest, fresh process", f"{first:.2f} s after {imports:.2f} s of imports", "<= 1 s")
 
