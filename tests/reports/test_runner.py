@@ -93,7 +93,7 @@ def test_folders_hold_results_only(results: dict[str, JobResult]) -> None:
         ("raises", "failed", "ZeroDivisionError: division by zero", "code cell 3 (run): print"),
         ("does_not_compile", "failed", "SyntaxError: invalid syntax", "code cell 3 (run): for this"),
         ("kills_kernel", "failed", "JobError: the kernel was killed by SIGKILL", "code cell 3 (run): import os"),
-        ("hangs", "timeout", "ran longer than its limit of 5 s", "code cell 3 (run): import subprocess"),
+        ("hangs", "timeout", "ran longer than its limit of 20 s", "code cell 3 (run): import subprocess"),
         ("floods", "failed", "JobError: the cell printed more than 20 million characters", "code cell 3 (run): line ="),
     ],
 )
@@ -145,7 +145,7 @@ def test_memory_is_noted(results: dict[str, JobResult]) -> None:
 
 
 def test_a_time_limit_is_kept(results: dict[str, JobResult]) -> None:
-    assert results["hangs"].seconds < 30
+    assert results["hangs"].seconds < 45
 
 
 def test_nothing_stays_behind(results: dict[str, JobResult], members: Members) -> None:
