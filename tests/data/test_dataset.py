@@ -22,7 +22,7 @@ from workbench.data import (
     load_dataset,
     open_store,
 )  # fmt: skip
-from workbench.data.sample import read_sample
+from workbench.data.sources.sample import read_sample
 from workbench.errors import DataError, WorkbenchError
 
 
@@ -160,7 +160,7 @@ def test_a_stored_symbol_is_read_fast(settings: Settings) -> None:
 
 def test_the_room_opens_without_heavy_libraries() -> None:
     told = "print([m for m in ('deltalake', 'arch', 'pyarrow.parquet', 'ccxt', 'scipy') if m in sys.modules])"
-    rooms = "import sys, workbench.data.dataset, workbench.data.importing, workbench.data.quality; "
+    rooms = "import sys, workbench.data.dataset, workbench.data.files.importing, workbench.data.quality.report; "
     assert printed(rooms + told) == "[]"
     assert printed("import sys, workbench.data; print('pandas' in sys.modules)") == "False"
 

@@ -23,7 +23,7 @@ HOST = "127.0.0.1"
 _SOON = (
     "workbench.apps.live",
     "workbench.features",
-    "workbench.data.store",
+    "workbench.data.store.barstore",
     "workbench.apps.riskcenter",
     "workbench.apps.training",
 )

@@ -6,46 +6,46 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from workbench.data.barfile import BarFile, read_bar_file
     from workbench.data.bars import BAR_FIELDS, bars_of, check_bars, content_hash, symbol_frame, symbols_of
     from workbench.data.dataset import Dataset, available_symbols, load_bars, load_dataset
-    from workbench.data.importing import ImportReport, import_file, import_files
-    from workbench.data.inspecting import inspect_bars
-    from workbench.data.months import coverage
-    from workbench.data.quality import KINDS, QualityReport, quality_report
-    from workbench.data.sample import SAMPLE_SYMBOLS, ingest_sample
-    from workbench.data.store import BarStore, open_store
-    from workbench.data.synthetic import MARKETS, synthetic_market
+    from workbench.data.files.barfile import BarFile, read_bar_file
+    from workbench.data.files.importing import ImportReport, import_file, import_files
+    from workbench.data.quality.inspecting import inspect_bars
+    from workbench.data.quality.months import coverage
+    from workbench.data.quality.report import KINDS, QualityReport, quality_report
+    from workbench.data.sources.sample import SAMPLE_SYMBOLS, ingest_sample
+    from workbench.data.sources.synthetic import MARKETS, synthetic_market
+    from workbench.data.store.barstore import BarStore, open_store
     from workbench.data.timeframes import infer_timeframe, timeframe_delta
 
 _NAMES = {
     "BAR_FIELDS": "bars",
-    "BarFile": "barfile",
-    "BarStore": "store",
+    "BarFile": "files.barfile",
+    "BarStore": "store.barstore",
     "Dataset": "dataset",
-    "ImportReport": "importing",
-    "KINDS": "quality",
-    "MARKETS": "synthetic",
-    "QualityReport": "quality",
-    "SAMPLE_SYMBOLS": "sample",
+    "ImportReport": "files.importing",
+    "KINDS": "quality.report",
+    "MARKETS": "sources.synthetic",
+    "QualityReport": "quality.report",
+    "SAMPLE_SYMBOLS": "sources.sample",
     "available_symbols": "dataset",
     "bars_of": "bars",
     "check_bars": "bars",
     "content_hash": "bars",
-    "coverage": "months",
-    "import_file": "importing",
-    "import_files": "importing",
+    "coverage": "quality.months",
+    "import_file": "files.importing",
+    "import_files": "files.importing",
     "infer_timeframe": "timeframes",
-    "inspect_bars": "inspecting",
-    "ingest_sample": "sample",
+    "inspect_bars": "quality.inspecting",
+    "ingest_sample": "sources.sample",
     "load_bars": "dataset",
     "load_dataset": "dataset",
-    "open_store": "store",
-    "quality_report": "quality",
-    "read_bar_file": "barfile",
+    "open_store": "store.barstore",
+    "quality_report": "quality.report",
+    "read_bar_file": "files.barfile",
     "symbol_frame": "bars",
     "symbols_of": "bars",
-    "synthetic_market": "synthetic",
+    "synthetic_market": "sources.synthetic",
     "timeframe_delta": "timeframes",
 }
 

@@ -9,10 +9,10 @@ import pandas as pd
 
 from workbench.config import Settings, did_you_mean, load_settings, parse_spec
 from workbench.data.bars import bars_of, check_bars, content_hash, series_hash, symbol_frame
-from workbench.data.names import check_symbol
-from workbench.data.sample import SAMPLE_SYMBOLS, SAMPLE_TIMEFRAME, ingest_sample
-from workbench.data.store import BarStore, open_store
-from workbench.data.synthetic import MARKET_VERSION, MARKETS, canonical_market, synthetic_market
+from workbench.data.sources.sample import SAMPLE_SYMBOLS, SAMPLE_TIMEFRAME, ingest_sample
+from workbench.data.sources.synthetic import MARKET_VERSION, MARKETS, canonical_market, synthetic_market
+from workbench.data.store.barstore import BarStore, open_store
+from workbench.data.store.names import check_symbol
 from workbench.data.timeframes import canonical_timeframe, utc_range
 from workbench.errors import ConfigError, DataError
 from workbench.typing import Bars

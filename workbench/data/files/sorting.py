@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from workbench.data.bars import BAR_FIELDS, VIOLATIONS, violations
-from workbench.data.files import RawTable
-from workbench.data.kept import FINDING_COLUMNS
+from workbench.data.files.cells import RawTable
+from workbench.data.store.kept import FINDING_COLUMNS
 from workbench.typing import BoolArray
 
 MOST_OUT_OF_ORDER = 0.01

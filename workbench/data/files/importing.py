@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from workbench.data.barfile import BarFile, read_bar_file
 from workbench.data.bars import bars_of
-from workbench.data.names import check_source
-from workbench.data.store import BarStore
-from workbench.data.synthetic import MARKETS
-from workbench.data.writing import Mode
+from workbench.data.files.barfile import BarFile, read_bar_file
+from workbench.data.sources.synthetic import MARKETS
+from workbench.data.store.barstore import BarStore
+from workbench.data.store.names import check_source
+from workbench.data.store.writing import Mode
 from workbench.errors import DataError
 
 

@@ -16,7 +16,7 @@ import pandas as pd
 
 from workbench.config import Spec, did_you_mean, parse_spec
 from workbench.data.bars import bars_of, check_bars
-from workbench.data.names import check_symbol
+from workbench.data.store.names import check_symbol
 from workbench.data.timeframes import timeframe_delta
 from workbench.errors import ConfigError
 from workbench.typing import Bars, FloatArray

@@ -6,7 +6,7 @@ from typing import Literal
 
 import pandas as pd
 
-from workbench.data.table import SeriesTable, Snapshot
+from workbench.data.store.table import SeriesTable, Snapshot
 from workbench.errors import BarsError, DataError
 
 Mode = Literal["merge", "append", "replace"]

@@ -23,7 +23,7 @@ import pandas as pd
 
 from workbench.config import did_you_mean
 from workbench.data.bars import BAR_FIELDS, PRICE_FIELDS, bars_of
-from workbench.data.store import BarStore
+from workbench.data.store.barstore import BarStore
 from workbench.errors import DataError
 
 SAMPLE_SYMBOLS = ("AAPL", "GOOG", "IBM", "MSFT", "NASDAQ", "SPX")

@@ -9,9 +9,9 @@ import pandas as pd
 
 from workbench.config import Settings, load_settings, parse_spec
 from workbench.data.dataset import load_bars
-from workbench.data.quality import QualityReport, quality_report
-from workbench.data.store import open_store
-from workbench.data.synthetic import MARKETS
+from workbench.data.quality.report import QualityReport, quality_report
+from workbench.data.sources.synthetic import MARKETS
+from workbench.data.store.barstore import open_store
 
 if TYPE_CHECKING:
     from workbench.typing import Bars

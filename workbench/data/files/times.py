@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pandas as pd
 
-from workbench.data.files import RawTable, cell_texts
+from workbench.data.files.cells import RawTable, cell_texts
 
 # An epoch number is read in the one unit that puts it between 1980 and 2100; these ranges do not overlap.
 _EPOCH_UNITS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}

@@ -10,11 +10,11 @@ import pandas as pd
 
 from workbench.config import did_you_mean
 from workbench.data.bars import bars_of, check_bars
-from workbench.data.filenames import base_of, hints_of, normal_symbol, price_kind_of
-from workbench.data.files import RawTable, read_table
-from workbench.data.names import check_symbol
-from workbench.data.recognise import SYMBOL_NAMES, recognise
-from workbench.data.sorting import sort_out
+from workbench.data.files.cells import RawTable, read_table
+from workbench.data.files.filenames import base_of, hints_of, normal_symbol, price_kind_of
+from workbench.data.files.recognise import SYMBOL_NAMES, recognise
+from workbench.data.files.sorting import sort_out
+from workbench.data.store.names import check_symbol
 from workbench.data.timeframes import canonical_timeframe, check_timeframe, infer_timeframe
 from workbench.errors import DataError
 from workbench.typing import Bars

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from workbench.data.filenames import hints_of, normal_symbol
+from workbench.data.files.filenames import hints_of, normal_symbol
 
 
 @pytest.mark.parametrize(

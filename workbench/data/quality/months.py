@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from workbench.data.calendars import expected_times, infer_calendar
-from workbench.data.store import BarStore
+from workbench.data.quality.calendars import expected_times, infer_calendar
+from workbench.data.store.barstore import BarStore
 from workbench.data.timeframes import timeframe_delta
 from workbench.errors import DataError
 

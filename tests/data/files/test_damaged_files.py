@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from workbench.data import BarStore, import_file, read_bar_file
-from workbench.data.filenames import price_kind_of
+from workbench.data.files.filenames import price_kind_of
 from workbench.errors import DataError
 
 HEADER = "time,open,high,low,close,volume"

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from workbench.data.bars import BAR_FIELDS, VIOLATIONS, field_arrays, symbols_of, violations
-from workbench.data.calendars import Calendar, infer_calendar, missing_times
-from workbench.data.kept import FINDING_COLUMNS
+from workbench.data.quality.calendars import Calendar, infer_calendar, missing_times
+from workbench.data.store.kept import FINDING_COLUMNS
 from workbench.data.timeframes import timeframe_delta
 from workbench.errors import DataError
 from workbench.typing import Bars, BoolArray, FloatArray

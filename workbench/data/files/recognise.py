@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from workbench.data.bars import BAR_FIELDS, PRICE_FIELDS
-from workbench.data.files import DECIMAL_COMMA, RawTable, cell_texts
-from workbench.data.times import read_times
+from workbench.data.files.cells import DECIMAL_COMMA, RawTable, cell_texts
+from workbench.data.files.times import read_times
 from workbench.typing import FloatArray
 
 _TIME_NAMES = (

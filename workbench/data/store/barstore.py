@@ -11,17 +11,17 @@ import pandas as pd
 
 from workbench.config import Settings, did_you_mean
 from workbench.data.bars import bars_of, check_bars, content_hash, symbol_frame, symbols_of
-from workbench.data.kept import keep_findings, read_findings
-from workbench.data.names import check_source, check_symbol, from_folder, to_folder
-from workbench.data.table import SeriesTable, Snapshot
+from workbench.data.store.kept import keep_findings, read_findings
+from workbench.data.store.names import check_source, check_symbol, from_folder, to_folder
+from workbench.data.store.table import SeriesTable, Snapshot
+from workbench.data.store.writing import Mode, plan_write
 from workbench.data.timeframes import canonical_timeframe, utc_range
-from workbench.data.writing import Mode, plan_write
 from workbench.errors import DataError
 from workbench.ops import file_lock
 from workbench.typing import Bars
 
 if TYPE_CHECKING:
-    from workbench.data.quality import QualityReport
+    from workbench.data.quality.report import QualityReport
 
 _LIST_COLUMNS = ("source", "symbol", "timeframe", "bars", "first", "last", "version", "bytes", "updated", "status")
 _LOCK_SECONDS = 60
@@ -133,7 +133,7 @@ class BarStore:
 
     def quality(self, source: str, symbol: str, timeframe: str, version: int | None = None) -> QualityReport:
         """Return the quality report of a version: its bars, and what imports set aside on the way to it."""
-        from workbench.data.quality import quality_report
+        from workbench.data.quality.report import quality_report
 
         bars, number = self.read_version(source, symbol, timeframe, version=version)
         kept = self.import_findings(source, symbol, timeframe, number)

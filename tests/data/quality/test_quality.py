@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.data import KINDS, SAMPLE_SYMBOLS, bars_of, quality_report, synthetic_market
-from workbench.data.calendars import expected_times, infer_calendar
-from workbench.data.sample import read_sample
+from workbench.data.quality.calendars import expected_times, infer_calendar
+from workbench.data.sources.sample import read_sample
 
 N = 400
 DAY = pd.Timedelta(days=1)

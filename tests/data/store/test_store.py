@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.data import BarStore, bars_of, content_hash, symbol_frame, synthetic_market
-from workbench.data.names import check_symbol, from_folder, to_folder
+from workbench.data.store.names import check_symbol, from_folder, to_folder
 from workbench.errors import BarsError, DataError
 
 

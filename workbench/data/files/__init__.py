@@ -1,0 +1,1 @@
+"""Bar files of others: recognised, read, set in order, imported."""

@@ -1,0 +1,1 @@
+"""What is odd in bars: the report, calendars, months covered."""
