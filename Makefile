@@ -8,7 +8,7 @@ PORT ?= 5006
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup chromium nightly app lab up check test bench lint lock clean
+.PHONY: help setup chromium nightly app lab up check test bench soak lint lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,16 +47,19 @@ lint: setup  ## ruff, mypy and the floors
 	@$(BIN)/lint-imports
 
 check: lint  ## the fast part, for daily work
-	@$(BIN)/python -m pytest -n 2 -m "not slow and not browser and not benchmark"
+	@$(BIN)/python -m pytest -n 2 -m "not slow and not browser and not benchmark and not soak"
 
 test: setup chromium  ## everything, with coverage
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not benchmark" --cov=workbench --cov-report=term --cov-fail-under=85
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not benchmark and not soak" --cov=workbench --cov-report=term --cov-fail-under=85
 
 bench: setup  ## speed and memory as ratios, one table
 	@$(BIN)/python -m pytest -m benchmark -s -p no:xdist tests/benchmarks
+
+soak: setup  ## the fault tests at their full counts and hours, with their figures
+	@$(BIN)/python -m pytest -m soak -s -p no:xdist --timeout=3600
 
 lock:  ## write requirements.lock from the active .venv
 	@{ sed -n '/^#/p' requirements.lock; $(BIN)/python -m pip freeze --all --exclude-editable | sed 's/+cpu$$//' | grep -viE '^(pip|wheel)=' | sort -f; } > requirements.lock.new && mv requirements.lock.new requirements.lock

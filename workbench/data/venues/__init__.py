@@ -1,0 +1,1 @@
+"""Market venues: one vocabulary over ccxt, retries, bans, breakers, fetching and failover."""
