@@ -62,7 +62,7 @@ class Visit:
                  return walk(document.body) }"""
         )
 
-    def wait_for(self, *texts: str, seconds: float = 20) -> str:
+    def wait_for(self, *texts: str, seconds: float = 60) -> str:
         """Wait until all texts are on the page."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -96,7 +96,7 @@ def served(home: Path, notebooks: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         process.send_signal(signal.SIGTERM)
-        told = process.communicate(timeout=20)[0]
+        told = process.communicate(timeout=60)[0]
     assert process.returncode == 0, told
     assert "Traceback" not in told, told
 
@@ -164,7 +164,7 @@ def drawn(seen: Visit) -> None:
                const colours = new Set();
                for (let i = 0; i < d.length; i += 4 * 97) colours.add(d[i] << 16 | d[i + 1] << 8 | d[i + 2]);
                return colours.size > 3; }) }""",
-        timeout=20_000,
+        timeout=60_000,
     )
 
 
@@ -248,14 +248,14 @@ def test_the_live_chart_advances_and_leaves_the_users_view_alone(address: str, v
     drawn(seen)
     bars, (_, end) = n_bars(seen), ranges(seen)
     seen.page.get_by_role("button", name="Play").click()
-    seen.page.wait_for_function(f"() => ({_N_BARS})() >= {bars + 5}", timeout=15_000)
+    seen.page.wait_for_function(f"() => ({_N_BARS})() >= {bars + 5}", timeout=60_000)
     assert ranges(seen)[1] > end  # at the right edge the view follows
     drag_back(seen)
     held, now = ranges(seen), n_bars(seen)
-    seen.page.wait_for_function(f"() => ({_N_BARS})() >= {now + 5}", timeout=15_000)
+    seen.page.wait_for_function(f"() => ({_N_BARS})() >= {now + 5}", timeout=60_000)
     assert ranges(seen) == held  # once moved it stays
     seen.page.get_by_role("button", name="Latest").click()
-    seen.page.wait_for_function(f"() => ({_RANGES})()[1] > {held[1]}", timeout=15_000)
+    seen.page.wait_for_function(f"() => ({_RANGES})()[1] > {held[1]}", timeout=60_000)
     seen.page.get_by_role("button", name="Pause").click()
     seen.wait_for("paused")
     for step in range(5):
@@ -264,7 +264,7 @@ def test_the_live_chart_advances_and_leaves_the_users_view_alone(address: str, v
     bars = n_bars(seen)
     seen.page.locator("h1").click()
     seen.page.keyboard.press(".")
-    seen.page.wait_for_function(f"() => ({_N_BARS})() == {bars + 1}", timeout=10_000)
+    seen.page.wait_for_function(f"() => ({_N_BARS})() == {bars + 1}", timeout=60_000)
     seen.page.keyboard.press(" ")
     seen.wait_for("playing")
     seen.page.keyboard.press(" ")
@@ -295,7 +295,7 @@ def test_tabs_of_a_backtest_open(address: str, visit: Callable[[str], Visit]) ->
         seen.page.get_by_text(tab, exact=True).first.click()
         seen.wait_for(told)
     seen.page.get_by_text("Periods", exact=True).first.click()  # a chart alone: its words are pixels
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while "lock hash" in seen.text().casefold() and time.monotonic() < deadline:
         seen.page.wait_for_timeout(50)
     assert "lock hash" not in seen.text().casefold()

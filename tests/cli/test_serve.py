@@ -39,11 +39,11 @@ def test_leaving_stops_children_of_children(settings: Settings) -> None:
     sleep = "import time; time.sleep(60)"
     nested = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', '{sleep}']); {sleep}"
     with running([Server("x", (sys.executable, "-c", nested), "", 0)], settings) as processes:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not (family := psutil.Process(processes[0].pid).children(recursive=True)) and time.monotonic() < deadline:
             time.sleep(0.05)
         assert family
-    _, alive = psutil.wait_procs(family, timeout=5)
+    _, alive = psutil.wait_procs(family, timeout=30)
     assert not [p for p in alive if p.status() != psutil.STATUS_ZOMBIE]
     assert processes[0].poll() is not None
 
@@ -95,14 +95,14 @@ def test_up_serves_three_on_loopback_and_stops_on_interrupt(settings: Settings) 
                 break
         assert "Ctrl-C stops all three." in seen, seen[-3000:]
         for path, port in zip(("/", "/api", "/health"), ports, strict=True):
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=20) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as answer:
                 assert answer.status == 200
         family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
         listening = {c.laddr.ip for p in family for c in p.net_connections("tcp") if c.status == psutil.CONN_LISTEN}
         assert listening == {"127.0.0.1"}
         os.kill(process.pid, signal.SIGINT)
-        process.communicate(timeout=30)
-        _, alive = psutil.wait_procs(family[1:], timeout=10)
+        process.communicate(timeout=60)
+        _, alive = psutil.wait_procs(family[1:], timeout=30)
         assert not [p for p in alive if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
     finally:
         with contextlib.suppress(ProcessLookupError):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from dataclasses import FrozenInstanceError
 
 import numpy as np
@@ -146,16 +145,6 @@ def test_coverage_is_a_share_for_each_month(settings: Settings) -> None:
     assert frame.loc["B"].isna().tolist() == [False, True, True]
     with pytest.raises(DataError, match="no series at 4h"):
         coverage(store, "import", "4h")
-
-
-def test_a_stored_symbol_is_read_fast(settings: Settings) -> None:
-    load_bars("sample", ["SPX"], settings=settings)
-    took = []
-    for _ in range(5):
-        began = time.perf_counter()
-        load_bars("sample", ["SPX"], settings=settings)
-        took.append(time.perf_counter() - began)
-    assert min(took) < 0.3
 
 
 def test_the_room_opens_without_heavy_libraries() -> None:

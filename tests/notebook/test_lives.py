@@ -94,7 +94,7 @@ def test_reports_open_in_a_browser_with_no_network(night: NightlyResult, name: s
         page.on("pageerror", lambda e: errors.append(str(e)))
         page.context.set_offline(True)
         page.goto(job.html_path.as_uri())
-        page.locator("canvas").first.wait_for(timeout=20_000)
+        page.locator("canvas").first.wait_for(timeout=60_000)
         n_charts = page.evaluate("Bokeh.documents.length")
         browser.close()
     assert n_charts == {"backtest": 7, "train": 5, "risk_center": 4, "data": 2, "live_chart": 1}[name]
@@ -149,7 +149,7 @@ def _execute(name: str, home: Settings) -> nbformat.NotebookNode:
     parameterize_notebook(notebook, job.parameters.model_dump(), kernel_name="python3", language="python")
     env = {k: v for k, v in os.environ.items() if not k.startswith("WORKBENCH_")}
     env |= {"WORKBENCH_HOME": str(home.home), "OMP_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    client = NotebookClient(notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(FOLDER)}})
+    client = NotebookClient(notebook, timeout=240, kernel_name="python3", resources={"metadata": {"path": str(FOLDER)}})
     client.execute(env=env)
     return notebook
 

@@ -168,8 +168,8 @@ def test_a_report_opens_with_no_network(browser: Any, tmp_path: Path, scheme: st
     path = tmp_path / "report.html"
     path.write_text(_charts())
     page, asked, errors = _open(browser, path, scheme)
-    page.wait_for_function("() => window.Bokeh && Bokeh.documents.length == 2", timeout=20_000)
-    page.locator("canvas").first.wait_for(timeout=20_000)
+    page.wait_for_function("() => window.Bokeh && Bokeh.documents.length == 2", timeout=60_000)
+    page.locator("canvas").first.wait_for(timeout=60_000)
     assert page.locator("canvas").count() >= 2
     painted = page.evaluate(_PAINTED)
     assert painted > 50, "the chart's canvas holds more than one colour"

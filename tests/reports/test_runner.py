@@ -145,7 +145,7 @@ def test_memory_is_noted(results: dict[str, JobResult]) -> None:
 
 
 def test_a_time_limit_is_kept(results: dict[str, JobResult]) -> None:
-    assert results["hangs"].seconds < 45
+    assert results["hangs"].seconds < 90
 
 
 def test_nothing_stays_behind(results: dict[str, JobResult], members: Members) -> None:
@@ -164,7 +164,7 @@ def test_a_job_can_be_cancelled(fixtures_home: Settings, now: datetime, members:
     job = Job("hangs", "hangs", DataParameters(), timeout_s=300)
     result = run_job(job, fixtures_home.runs_dir / "one", fixtures_home, now=now, cancel=cancel)
     assert (result.status, result.error) == ("cancelled", "cancelled before it was done")
-    assert result.seconds < 20
+    assert result.seconds < 60
     assert members() == []
 
 
@@ -182,10 +182,10 @@ run_job(job, settings.runs_dir / "one", settings, now=datetime.now(UTC))
 def test_jobs_die_with_a_killed_runner(fixtures_home: Settings, members: Members) -> None:
     folders = [str(fixtures_home.home), str(fixtures_home.notebooks_dir)]
     runner = subprocess.Popen([sys.executable, "-c", _RUNNER, *folders])
-    _wait_for(lambda: any("time.sleep(600)" in " ".join(p.cmdline()) for p in members()), 30)
+    _wait_for(lambda: any("time.sleep(600)" in " ".join(p.cmdline()) for p in members()), 90)
     os.kill(runner.pid, signal.SIGKILL)
     runner.wait()
-    _wait_for(lambda: not members(), 15)
+    _wait_for(lambda: not members(), 60)
 
 
 def test_a_process_over_its_memory_is_killed(tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_a_process_over_its_memory_is_killed(tmp_path: Path) -> None:
         memory_limit=200_000_000,
     )  # fmt: skip
     assert outcome.over_memory
-    assert outcome.seconds < 30
+    assert outcome.seconds < 60
 
 
 def test_the_last_lines_of_a_crash_are_kept(tmp_path: Path) -> None:
