@@ -22,6 +22,7 @@ class Settings:
     notebooks_dir: Path
     mlflow_uri: str
     mode: str = "lab"
+    venues_at: str = ""
 
     @property
     def runs_dir(self) -> Path:
@@ -48,7 +49,9 @@ def load_settings(env: Mapping[str, str] | None = None, cwd: Path | None = None)
     """Build the settings from environment variables and the working folder.
 
     Variables: ``WORKBENCH_HOME``, ``WORKBENCH_DATA``, ``WORKBENCH_EXPERIMENTS``, ``WORKBENCH_NOTEBOOKS`` (folders),
-    ``WORKBENCH_MLFLOW_URI`` (default sqlite in the experiments folder) and ``WORKBENCH_MODE`` (``lab`` or ``job``).
+    ``WORKBENCH_MLFLOW_URI`` (default sqlite in the experiments folder), ``WORKBENCH_MODE`` (``lab`` or ``job``) and
+    ``WORKBENCH_VENUES_AT`` (address of a replay venue that stands in for all venues, such as
+    ``http://127.0.0.1:8787``; empty = the venues themselves).
     """
     env = os.environ if env is None else env
     home = Path(env["WORKBENCH_HOME"]).resolve() if env.get("WORKBENCH_HOME") else find_home(cwd or Path.cwd())
@@ -60,6 +63,7 @@ def load_settings(env: Mapping[str, str] | None = None, cwd: Path | None = None)
         notebooks_dir=Path(env.get("WORKBENCH_NOTEBOOKS") or home / "notebooks").resolve(),
         mlflow_uri=env.get("WORKBENCH_MLFLOW_URI") or f"sqlite:///{experiments / 'mlflow.db'}?timeout=30",
         mode=env.get("WORKBENCH_MODE") or "lab",
+        venues_at=env.get("WORKBENCH_VENUES_AT") or "",
     )
 
 
