@@ -63,9 +63,20 @@ def _holes_around_the_clock(times: pd.DatetimeIndex, delta: pd.Timedelta) -> lis
 
 def expected_times(times: pd.DatetimeIndex, delta: pd.Timedelta, calendar: Calendar) -> pd.DatetimeIndex:
     """Return the times from the first to the last bar at which a bar is expected; rules as in `missing_times`."""
+    return expected_between(times, delta, calendar, times[0], times[-1] + pd.Timedelta(1, unit="us"))
+
+
+def expected_between(
+    times: pd.DatetimeIndex, delta: pd.Timedelta, calendar: Calendar, start: pd.Timestamp, stop: pd.Timestamp
+) -> pd.DatetimeIndex:
+    """Return the times in ``start <= time < stop`` at which a bar is expected, by the habits of the bars at ``times``.
+
+    The span may reach beyond the bars: what follows their last one is expected as their weeks have been.
+    """
     phase = pd.Timedelta(_common(times.as_unit("ns").asi8 % delta.value), unit="ns")
-    start = (times[0] - phase).floor(delta) + phase
-    grid = pd.date_range(start if start >= times[0] else start + delta, times[-1], freq=delta).as_unit(times.unit)
+    first = (start - phase).floor(delta) + phase
+    grid = pd.date_range(first if first >= start else first + delta, stop, freq=delta, inclusive="left")
+    grid = grid.as_unit(times.unit)
     if calendar == "24/7" or delta >= _WEEK:
         return grid
     zone = "UTC" if delta >= _DAY else _SESSION_ZONE
