@@ -1,0 +1,168 @@
+"""The venues that can be asked: their names, hosts, budgets, page limits and ways."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from workbench.config import did_you_mean
+from workbench.errors import DataError
+
+
+@dataclass(frozen=True)
+class VenueInfo:
+    """What is known of a venue before it is asked.
+
+    Parameters
+    ----------
+    name : str
+        As the user writes it.
+    exchange : str
+        Name of its ccxt class; empty where ccxt does not serve it.
+    hosts : tuple of str
+        Hosts that public data come from.
+    weight_per_minute : int
+        Public budget of request weight, as the venue documents it.
+    kinds : tuple of str
+        Market kinds offered: spot, swap, future.
+    bars_per_page : int
+        Most bars of one request.
+    has : frozenset of str
+        What it tells: bars, mark, index, trades, funding, open_interest.
+    trades_history : bool
+        Whether trades of any past time can be asked for, or the latest ones only.
+    newest_only : int
+        Where above 0, the venue keeps only so many bars before now, whatever start is asked.
+    options : mapping
+        Options of the ccxt exchange: which markets to load.
+    quirks : str
+        One line for people.
+    """
+
+    name: str
+    exchange: str
+    hosts: tuple[str, ...]
+    weight_per_minute: int
+    kinds: tuple[str, ...]
+    bars_per_page: int
+    has: frozenset[str]
+    trades_per_page: int = 1000
+    funding_per_page: int = 0
+    open_interest_per_page: int = 0
+    mark_per_page: int = 0
+    trades_history: bool = False
+    newest_only: int = 0
+    options: Mapping[str, Any] = field(default_factory=dict)
+    quirks: str = ""
+
+
+_SPOT = frozenset({"bars", "trades"})
+_PERPETUALS = _SPOT | {"mark", "index", "funding", "open_interest"}
+
+VENUES: dict[str, VenueInfo] = {
+    info.name: info
+    for info in (
+        VenueInfo(
+            "binance",
+            "binance",
+            ("api.binance.com",),
+            6000,
+            ("spot",),
+            1000,
+            _SPOT,
+            trades_history=True,
+            options={"fetchMarkets": {"types": ["spot"]}, "fetchMargins": False},
+            quirks="past trades are aggregated ones, one hour of them a request at most",
+        ),
+        VenueInfo(
+            "binanceusdm",
+            "binanceusdm",
+            ("fapi.binance.com",),
+            2400,
+            ("swap", "future"),
+            1000,
+            _PERPETUALS,
+            funding_per_page=1000,
+            open_interest_per_page=500,
+            mark_per_page=1000,
+            trades_history=True,
+            quirks="symbols end in their settlement, BTC/USDT:USDT; open interest goes back 30 days",
+        ),
+        VenueInfo(
+            "kraken",
+            "kraken",
+            ("api.kraken.com",),
+            60,
+            ("spot",),
+            720,
+            _SPOT,
+            trades_history=True,
+            newest_only=720,
+            quirks="bars: the last 720 only, whatever start is asked; trades go back to the first one",
+        ),
+        VenueInfo(
+            "coinbase",
+            "coinbaseexchange",
+            ("api.exchange.coinbase.com",),
+            600,
+            ("spot",),
+            300,
+            _SPOT,
+            quirks="300 bars a page, none for a bar without a trade; the latest trades only",
+        ),
+        VenueInfo(
+            "okx",
+            "okx",
+            ("www.okx.com",),
+            600,
+            ("spot", "swap", "future"),
+            300,
+            _PERPETUALS,
+            trades_per_page=500,
+            funding_per_page=100,
+            open_interest_per_page=100,
+            mark_per_page=100,
+            options={"fetchMarkets": {"types": ["spot", "swap", "future"]}},
+            quirks="old bars come from an endpoint of their own with half the rate; funding goes back 3 months",
+        ),
+        VenueInfo(
+            "bybit",
+            "bybit",
+            ("api.bybit.com",),
+            6000,
+            ("spot", "swap", "future"),
+            1000,
+            _PERPETUALS,
+            funding_per_page=200,
+            open_interest_per_page=200,
+            mark_per_page=1000,
+            options={"fetchMarkets": {"types": ["spot", "linear"]}},
+            quirks="pages come newest first; the latest trades only; closed to some countries",
+        ),
+        VenueInfo(
+            "coingecko",
+            "",
+            ("api.coingecko.com",),
+            10,
+            ("spot",),
+            365,
+            frozenset({"market_cap"}),
+            quirks="daily prices and market cap by coin, one year back without a paid key",
+        ),
+    )
+}
+"""All venues by name."""
+
+
+def venue_info(name: str) -> VenueInfo:
+    """Return what is known of a venue.
+
+    Raises
+    ------
+    DataError
+        When no venue has this name, with the closest one.
+    """
+    if name not in VENUES:
+        raise DataError(f"venue {name!r} is unknown.{did_you_mean(str(name), VENUES)}")
+    return VENUES[name]

@@ -1,0 +1,360 @@
+"""A venue through ccxt: our vocabulary on one side, an unmodified ccxt exchange on the other."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from workbench.config import did_you_mean
+from workbench.data.timeframes import canonical_timeframe, timeframe_delta
+from workbench.data.venues.address import redirect
+from workbench.data.venues.answers import BadAnswerError, HistoryError
+from workbench.data.venues.budget import UNIT_MS, file_name, is_loopback
+from workbench.data.venues.catalogue import VenueInfo
+from workbench.data.venues.clock import Clock
+from workbench.data.venues.guard import Guard
+from workbench.data.venues.keys import Keys
+from workbench.data.venues.records import book_of, funding_frame, interest_frame, market_of, ticker_of, trades_frame
+from workbench.data.venues.retries import DEADLINE_S
+from workbench.data.venues.rows import RefusedBar, raw_rows, read_rows, shown, sift
+from workbench.data.venues.skew import read_skew
+from workbench.data.venues.transport import make_session
+from workbench.data.venues.vocabulary import Market, OrderBook, Ticker
+from workbench.errors import ConfigError, DataError, WorkbenchError
+from workbench.typing import FloatArray
+
+T = TypeVar("T")
+
+PRICES = ("trade", "mark", "index")
+"""What bars are made of: trades, the mark price or the index price of a perpetual."""
+ANSWER_S = 15.0
+"""An answer must be complete after so many seconds."""
+AHEAD_MS = 2_000.0
+"""Venue and machine may differ so much before a bar counts as one of the future and the skew is measured."""
+_WRONG_SHAPE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
+
+class CcxtVenue:
+    """One venue of the catalogue, asked through ccxt; it is the `Venue` of the vocabulary.
+
+    Parameters
+    ----------
+    info : VenueInfo
+        Row of the catalogue.
+    folder : path
+        Where bans, budget and breaker lie, shared by all processes: ``settings.data_dir / "venues"``.
+    clock : Clock
+        Tells what bars can exist, and is slept on.
+    rng : numpy.random.Generator
+        Draws the jitter of retries.
+    at : str
+        Base address of a replay venue; empty = the venue itself.
+    keys : Keys, optional
+        For what public data do not need.
+    verify : bool
+        Certificates are always checked: False is refused.
+    """
+
+    def __init__(
+        self,
+        info: VenueInfo,
+        *,
+        folder: Path,
+        clock: Clock,
+        rng: np.random.Generator,
+        at: str = "",
+        keys: Keys | None = None,
+        deadline_s: float = DEADLINE_S,
+        answer_s: float = ANSWER_S,
+        verify: bool = True,
+    ) -> None:
+        if not verify:
+            raise ConfigError(f"certificates of {info.name} are always checked; verify=False is not possible")
+        self.info, self.name, self.at, self.clock, self.folder = info, info.name, at, clock, Path(folder)
+        self.keys = keys or Keys()
+        self.guard = Guard(
+            state_name(info.name, at), self.folder, clock, rng, deadline_s=deadline_s, hide=self.keys.hide
+        )
+        self.refused: list[tuple[str, str, RefusedBar]] = []
+        self.exchange = self._exchange(answer_s)
+        self._answer = threading.local()
+        self._markets: dict[str, Market] | None = None
+        self._timeframes = _shared_timeframes(self.exchange.timeframes)
+
+    def __repr__(self) -> str:
+        return f"CcxtVenue({self.guard.venue!r})"
+
+    def timeframes(self) -> tuple[str, ...]:
+        """Return the bar lengths that the venue has, shortest first."""
+        return self._timeframes
+
+    def page_limit(self, timeframe: str) -> int:
+        """Return the most bars that one request brings."""
+        self._known_timeframe(timeframe)
+        return self.info.bars_per_page
+
+    def markets(self) -> dict[str, Market]:
+        """Return all markets by symbol; asked once, then kept."""
+        if self._markets is None:
+            loaded = self._ask(self.exchange.load_markets)
+            kinds = {s: m for s, m in loaded.items() if m.get("type") in self.info.kinds}
+            if not kinds:
+                raise BadAnswerError(f"{self.name} listed no markets; ask again later")
+            self._markets = self._read(lambda: {s: market_of(m) for s, m in kinds.items()})
+        return self._markets
+
+    def fetch_bars(self, symbol: str, timeframe: str, since_ms: int, limit: int, *, price: str = "trade") -> FloatArray:
+        """Return one page of bars from ``since_ms`` on, oldest first, the unclosed one included; one request.
+
+        A page with an impossible bar is asked for again; when the bar comes again it is left out of the page, named in
+        the log and in ``refused``, and so becomes a gap. An answer that is no page is a `BadAnswerError` in the end.
+
+        Parameters
+        ----------
+        price : str
+            ``trade``; ``mark`` or ``index`` for the mark and index price of a perpetual, whose volume is 0.
+
+        Returns
+        -------
+        ndarray, float64, of shape (n_bars, 6)
+            Open time in milliseconds, open, high, low, close, volume.
+
+        Raises
+        ------
+        HistoryError
+            When the venue no longer has bars that old (Kraken).
+        """
+        timeframe = self._known_timeframe(timeframe)
+        self._known_price(price)
+        self._known_symbol(symbol)
+        step = int(timeframe_delta(timeframe).total_seconds() * 1000)
+        self._still_kept(symbol, timeframe, since_ms, step)
+        most = self.info.bars_per_page if price == "trade" else self.info.mark_per_page
+        limit = max(1, min(int(limit), most))
+        page = _Page(self, symbol, timeframe, int(since_ms), limit, step, price)
+        bars = self._ask(page.fetch)
+        for bar in page.refused:
+            self._report(symbol, timeframe, bar)
+        return bars[:limit]
+
+    def fetch_trades(self, symbol: str, since_ms: int, limit: int) -> pd.DataFrame:
+        """Return one page of public trades: index ``time``, columns id, price, amount, side (``buy``: the taker).
+
+        Where ``info.trades_history`` is False the venue has its latest trades only, whatever ``since_ms`` says.
+        """
+        self._known_symbol(symbol)
+        limit = max(1, min(int(limit), self.info.trades_per_page))
+        read = lambda: self.exchange.fetch_trades(symbol, int(since_ms), limit)  # noqa: E731
+        return self._ask(lambda: trades_frame(read(), since_ms=since_ms, latest_ms=self._latest_ms())).iloc[:limit]
+
+    def fetch_funding(self, symbol: str, since_ms: int, limit: int) -> pd.DataFrame:
+        """Return one page of funding rates of a perpetual: index ``time``, columns rate (fraction), mark_price."""
+        self._perpetual(symbol, "funding")
+        limit = max(1, min(int(limit), self.info.funding_per_page))
+        read = lambda: self.exchange.fetch_funding_rate_history(symbol, int(since_ms), limit)  # noqa: E731
+        return self._ask(lambda: funding_frame(read(), since_ms=since_ms, latest_ms=self._latest_ms())).iloc[:limit]
+
+    def fetch_open_interest(self, symbol: str, timeframe: str, since_ms: int, limit: int) -> pd.DataFrame:
+        """Return one page of open interest: index ``time``, columns amount (base units), value (quote units)."""
+        self._perpetual(symbol, "open_interest")
+        timeframe = self._known_timeframe(timeframe)
+        limit = max(1, min(int(limit), self.info.open_interest_per_page))
+        read = lambda: self.exchange.fetch_open_interest_history(symbol, timeframe, int(since_ms), limit)  # noqa: E731
+        return self._ask(lambda: interest_frame(read(), since_ms=since_ms, latest_ms=self._latest_ms())).iloc[:limit]
+
+    def fetch_order_book(self, symbol: str, limit: int = 100) -> OrderBook:
+        """Return the order book."""
+        self._known_symbol(symbol)
+        return self._ask(lambda: book_of(symbol, self.exchange.fetch_order_book(symbol, limit), self.clock.now()))
+
+    def fetch_ticker(self, symbol: str) -> Ticker:
+        """Return best and last prices."""
+        self._known_symbol(symbol)
+        return self._ask(lambda: ticker_of(symbol, self.exchange.fetch_ticker(symbol), self.clock.now()))
+
+    def server_time(self) -> float:
+        """Return the venue's clock, seconds since 1970 UTC."""
+        if not self.exchange.has.get("fetchTime"):
+            raise DataError(f"{self.name} does not tell its time")
+        told = self._ask(self.exchange.fetch_time)
+        if not isinstance(told, int | float) or not told > 0:
+            raise BadAnswerError(f"{self.name} answered {shown(told)} where its time was asked for")
+        return float(told) / 1000
+
+    def _exchange(self, answer_s: float) -> Any:
+        import ccxt
+
+        exchange = getattr(ccxt, self.info.exchange)(
+            {
+                "session": make_session(answer_s=answer_s, proxies=not self.at),
+                "timeout": int(answer_s * 1000),
+                "enableRateLimit": True,  # so that ccxt works out each request's weight; the waiting is ours, see below
+                "options": dict(self.info.options),
+                "apiKey": self.keys.key or None,
+                "secret": self.keys.secret or None,
+            }
+        )
+        exchange.has["fetchCurrencies"] = False  # private at Binance, of no use here, and one more request
+        exchange.milliseconds = lambda: int(self.clock.now() * 1000)
+        if self.at:
+            redirect(exchange, self.at)
+        send, units = exchange.fetch, threading.local()
+
+        def throttle(cost: float | None = None) -> None:
+            units.due = max(1, round((1.0 if cost is None else cost) * exchange.rateLimit / UNIT_MS))
+
+        def fetch(url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
+            self.guard.before(url, 1 if is_loopback(_host(url)) else getattr(units, "due", 1))
+            answer = send(url, method, headers, body)
+            if not isinstance(answer, dict | list):
+                raise BadAnswerError(f"it answered {shown(answer)} where JSON was expected")
+            self._answer.json = answer
+            return answer
+
+        def received(code: int, _reason: str, _url: str, _method: str, headers: Any, body: str, *_request: Any) -> str:
+            self.guard.answered(code, headers)
+            return body.strip()
+
+        exchange.throttle, exchange.fetch, exchange.on_rest_response = throttle, fetch, received
+        exchange.parse_ohlcvs = lambda *_args, **_kwargs: []  # bars are read from the answer itself, without a loop
+        return exchange
+
+    def _ask(self, ask: Callable[[], T]) -> T:
+        return self.guard.call(lambda: self._read(ask))
+
+    def _read(self, read: Callable[[], T]) -> T:
+        import ccxt
+
+        try:
+            return read()
+        except (ccxt.BaseError, WorkbenchError):
+            raise
+        except _WRONG_SHAPE as err:  # ccxt fell over an answer of another shape than the venue documents
+            raise BadAnswerError(f"its answer has another shape than expected ({type(err).__name__}: {err})") from err
+
+    def _latest_ms(self) -> float:
+        skew = read_skew(self.folder, self.guard.venue)
+        return (self.clock.now() + (skew.seconds if skew else 0.0)) * 1000 + AHEAD_MS
+
+    def _known_symbol(self, symbol: str) -> None:
+        markets = self.markets()
+        if symbol not in markets:
+            hint = did_you_mean(symbol, markets) if isinstance(symbol, str) else ""
+            hint = hint if len(hint) < 80 else " " + f"It has {len(markets)} markets, such as {next(iter(markets))!r}."
+            raise DataError(f"{self.name} has no market {symbol!r}.{_settled(symbol, markets) or hint}")
+
+    def _perpetual(self, symbol: str, what: str) -> None:
+        words = what.replace("_", " ")
+        if what not in self.info.has:
+            raise DataError(f"{self.name} has no {words}; ask a venue with perpetuals, such as binanceusdm")
+        self._known_symbol(symbol)
+        kind = self.markets()[symbol].kind
+        if kind != "swap":
+            raise DataError(f"{symbol} at {self.name} is a {kind} market, which has no {words}")
+
+    def _known_price(self, price: str) -> None:
+        if price not in PRICES:
+            raise DataError(f"bars of the price {price!r} are unknown.{did_you_mean(str(price), PRICES)}")
+        if price != "trade" and price not in self.info.has:
+            raise DataError(f"{self.name} has no {price} price; ask a venue with perpetuals, such as binanceusdm")
+
+    def _known_timeframe(self, timeframe: str) -> str:
+        wanted = canonical_timeframe(timeframe)
+        if wanted in self._timeframes:
+            return wanted
+        span = timeframe_delta(wanted)
+        lower = [
+            t for t in self._timeframes if timeframe_delta(t) < span and span % timeframe_delta(t) == pd.Timedelta(0)
+        ]
+        cure = (
+            f"fetch {lower[-1]} (--timeframe {lower[-1]}) and resample it with wb.data.resample"
+            if lower
+            else f"it has {' '.join(self._timeframes)}"
+        )
+        raise DataError(f"{self.name} has no bars of {wanted}; {cure}")
+
+    def _still_kept(self, symbol: str, timeframe: str, since_ms: int, step: int) -> None:
+        if not self.info.newest_only:
+            return
+        now = int(self.clock.now() * 1000)
+        earliest = now - now % step - self.info.newest_only * step
+        if since_ms < earliest:
+            first = pd.Timestamp(earliest, unit="ms", tz="UTC")
+            raise HistoryError(
+                f"{self.name} keeps the last {self.info.newest_only} bars only, {timeframe} of {symbol} from "
+                f"{first:%Y-%m-%d %H:%M} on: start there, build older bars from its trades, or ask another venue",
+                earliest_ms=earliest,
+            )
+
+    def _report(self, symbol: str, timeframe: str, bar: RefusedBar) -> None:
+        from workbench.ops import get_logger
+
+        self.refused.append((symbol, timeframe, bar))
+        time = pd.Timestamp(int(bar.time_ms), unit="ms", tz="UTC")
+        get_logger("data").warning(
+            "a bar was refused", venue=self.name, symbol=symbol, timeframe=timeframe, time=str(time), kind=bar.kind,
+            field=bar.field, value=bar.value,
+        )  # fmt: skip
+
+
+class _Page:
+    """One page of bars, asked again while it holds impossible ones."""
+
+    def __init__(
+        self, venue: CcxtVenue, symbol: str, timeframe: str, since_ms: int, limit: int, step: int, price: str
+    ) -> None:
+        self.venue, self.symbol, self.timeframe, self.price = venue, symbol, timeframe, price
+        self.since_ms, self.limit, self.step = since_ms, limit, step
+        self.tries, self.refused = 0, ()  # type: tuple[int, tuple[RefusedBar, ...]]
+
+    def fetch(self) -> FloatArray:
+        venue, exchange = self.venue, self.venue.exchange
+        self.tries += 1
+        params = {} if self.price == "trade" else {"price": self.price}
+        exchange.fetch_ohlcv(self.symbol, self.timeframe, self.since_ms, self.limit, params)
+        rows = raw_rows(exchange.id, venue._answer.json)
+        if self.price != "trade":
+            rows = [[*row[:5], 0.0] for row in rows] if all(isinstance(row, list) for row in rows) else rows
+        page = read_rows(exchange.id, rows)
+        bars, self.refused = sift(page, step_ms=self.step, since_ms=self.since_ms, latest_ms=venue._latest_ms())
+        if self.refused and self.tries < 3:
+            bar = self.refused[0]
+            raise BadAnswerError(f"a bar cannot be: {bar.kind}, {bar.field} = {bar.value:g}")
+        return bars
+
+
+def state_name(venue: str, at: str) -> str:
+    """Return the name under which the state of a venue is kept: a replay venue's is apart from the real one's."""
+    return f"{venue}@{file_name(_netloc(at))}" if at else venue
+
+
+def _netloc(address: str) -> str:
+    match = re.fullmatch(r"https?://([^/\s]+)/?", address)
+    if match is None:
+        raise ConfigError(f"address {address!r} of a replay venue is not like 'http://127.0.0.1:8787'")
+    return match[1]
+
+
+def _host(url: str) -> str:
+    return url.split("/", 3)[2].rpartition(":")[0] or url.split("/", 3)[2]
+
+
+def _settled(symbol: Any, markets: dict[str, Market]) -> str:
+    close = [s for s in markets if isinstance(symbol, str) and s.startswith(f"{symbol}:")]
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def _shared_timeframes(told: dict[str, Any] | None) -> tuple[str, ...]:
+    names = {}
+    for name in told or {}:
+        if re.fullmatch(r"[1-9]\d{0,3}[mhdw]", name):
+            minutes = int(timeframe_delta(name).total_seconds() // 60)
+            if (minutes <= 1440 and 1440 % minutes == 0) or minutes == 10080:  # others begin where each venue likes
+                names[canonical_timeframe(name)] = minutes
+    return tuple(sorted(names, key=names.__getitem__))
