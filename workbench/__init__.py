@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         risk,
         tracking,
     )
-    from workbench.data import load_bars
+    from workbench.data import load_bars, sql
     from workbench.notebook import form, load_config
     from workbench.tracking import load_record
 
@@ -38,11 +38,13 @@ _NAMES = {
     "load_bars": "data",
     "load_config": "notebook",
     "load_record": "tracking",
+    "sql": "data",
 }
 
 __all__ = [
     "__version__", "apps", "backtest", "charts", "config", "data", "features", "form", "load_bars", "load_config",
-    "load_record", "models", "notebook", "pipeline", "reports", "risk", "tracking",
+    "load_record", "models", "notebook", "pipeline", "reports", "risk", "sql",
+    "tracking",
 ]  # fmt: skip
 
 

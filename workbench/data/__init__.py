@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from workbench.data.quality.inspecting import inspect_bars
     from workbench.data.quality.months import coverage
     from workbench.data.quality.report import KINDS, QualityReport, quality_report
+    from workbench.data.query import sql
     from workbench.data.sources.sample import SAMPLE_SYMBOLS, ingest_sample
     from workbench.data.sources.synthetic import MARKETS, synthetic_market
     from workbench.data.store.barstore import BarStore, open_store
@@ -43,6 +44,7 @@ _NAMES = {
     "open_store": "store.barstore",
     "quality_report": "quality.report",
     "read_bar_file": "files.barfile",
+    "sql": "query",
     "symbol_frame": "bars",
     "symbols_of": "bars",
     "synthetic_market": "sources.synthetic",
@@ -74,6 +76,7 @@ __all__ = [
     "open_store",
     "quality_report",
     "read_bar_file",
+    "sql",
     "symbol_frame",
     "symbols_of",
     "synthetic_market",
