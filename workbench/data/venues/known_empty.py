@@ -1,0 +1,144 @@
+"""What venues have already said: spans of a series at which they hold no bar, so that nobody asks again.
+
+One file a series under ``data/venues/empty``, one line an answer, each with its checksum. Lines are only ever added;
+a torn or damaged line is passed over, and its span is simply asked once more.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from workbench.config import Settings
+from workbench.data.store.names import to_folder
+from workbench.data.venues.spans import Span, intersect, n_bars, step_ms, subtract, union
+from workbench.ops import append_line, atomic_write
+
+CAUSES = {
+    "venue_down": "no venue could be asked",
+    "not_listed": "the symbol did not trade yet",
+    "delisted": "the symbol trades no more",
+    "capped": "the venue keeps only its latest bars",
+    "refused": "the venue's row breaks the bars convention",
+    "unknown": "asked twice, the venue has no bar: no trade, or an outage of its own",
+    "pending": "the venue does not have it yet",
+}
+"""Why bars are missing: machine key and words."""
+
+_MOST_LINES = 256
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Spans without a bar at a venue, the cause, and when it was asked (seconds since 1970 UTC)."""
+
+    venue: str
+    cause: str
+    asked: float
+    spans: tuple[Span, ...]
+
+
+class KnownEmpty:
+    """The answers about one series.
+
+    Parameters
+    ----------
+    path : path
+        File of the series; made with the first answer.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.answers: list[Answer] = _read(path)
+        if len(self.answers) > _MOST_LINES:
+            self._gather()
+
+    def empty(self, venue: str) -> list[Span]:
+        """Return the spans at which a venue has no bar."""
+        return union(s for a in self.answers if a.venue == venue for s in a.spans)
+
+    def add(self, venue: str, cause: str, asked: float, spans: Iterable[Span]) -> None:
+        """Remember new answers, durably."""
+        fresh = tuple(subtract(spans, self.empty(venue)))
+        if fresh:
+            answer = Answer(venue, cause, asked, fresh)
+            append_line(self.path, _line(answer))
+            self.answers.append(answer)
+
+    def causes(self, gaps: Iterable[Span], otherwise: str) -> list[tuple[Span, str]]:
+        """Split spans by what is known of them; newer answers win, the rest gets the cause ``otherwise``."""
+        left, told = union(gaps), []
+        for answer in reversed(self.answers):
+            shared = intersect(left, answer.spans)
+            told += [(span, answer.cause) for span in shared]
+            left = subtract(left, shared) if shared else left
+        told += [(span, otherwise) for span in left]
+        return _joined(sorted(told))
+
+    def _gather(self) -> None:
+        groups: dict[tuple[str, str], list[Answer]] = {}
+        for answer in self.answers:
+            groups.setdefault((answer.venue, answer.cause), []).append(answer)
+        self.answers = [
+            Answer(venue, cause, max(a.asked for a in group), tuple(union(s for a in group for s in a.spans)))
+            for (venue, cause), group in groups.items()
+        ]
+        atomic_write(self.path, "".join(_line(a) + "\n" for a in self.answers))
+
+
+def known_answers(settings: Settings, source: str, symbol: str, timeframe: str) -> KnownEmpty:
+    """Return what venues have said about a series of a workbench home."""
+    folder = settings.data_dir / "venues" / "empty" / source / timeframe
+    return KnownEmpty(folder / f"{to_folder(symbol)}.jsonl")
+
+
+def known_empty(settings: Settings, source: str, symbol: str, timeframe: str) -> pd.DataFrame:
+    """Return the spans that venues have said to be empty: start, stop, bars, venue, cause (a key of `CAUSES`), asked.
+
+    ``stop`` is the open time of the first bar after the span.
+    """
+    step = step_ms(timeframe)
+    rows = [
+        (_time(s.start), _time(s.stop), n_bars([s], step), a.venue, a.cause, _time(int(a.asked * 1000)))
+        for a in known_answers(settings, source, symbol, timeframe).answers
+        for s in a.spans
+    ]
+    frame = pd.DataFrame(rows, columns=["start", "stop", "bars", "venue", "cause", "asked"])
+    return frame.sort_values(["start", "venue"], ignore_index=True)
+
+
+def _joined(told: list[tuple[Span, str]]) -> list[tuple[Span, str]]:
+    joined: list[tuple[Span, str]] = []
+    for span, cause in told:
+        if joined and joined[-1][1] == cause and joined[-1][0].stop == span.start:
+            joined[-1] = (Span(joined[-1][0].start, span.stop), cause)
+        else:
+            joined.append((span, cause))
+    return joined
+
+
+def _time(milliseconds: int) -> pd.Timestamp:
+    return pd.Timestamp(milliseconds, unit="ms", tz="UTC")
+
+
+def _line(answer: Answer) -> str:
+    text = json.dumps({"venue": answer.venue, "cause": answer.cause, "asked": answer.asked, "spans": answer.spans})
+    return f"{zlib.crc32(text.encode()):08x} {text}"
+
+
+def _read(path: Path) -> list[Answer]:
+    if not path.is_file():
+        return []
+    answers = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        check, _, text = line.partition(" ")
+        if check == f"{zlib.crc32(text.encode()):08x}":  # a torn or flipped line: that span is asked once more
+            found = json.loads(text)
+            spans = tuple(Span(*span) for span in found["spans"])
+            answers.append(Answer(found["venue"], found["cause"], found["asked"], spans))
+    return answers
