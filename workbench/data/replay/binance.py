@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from workbench.data.replay.binance_shapes import (
     agg_trades_json,
-    book_ticker,
     book_json,
+    book_ticker,
     exchange_info,
     klines_json,
     mark_price,
@@ -96,6 +95,7 @@ class _Binance:
 
     def __init__(self) -> None:
         self._routes: dict[str, Handler] = self.routes()
+        self._minute = self._used = 0
 
     def routes(self) -> dict[str, Handler]:
         """Return the function of each path."""
@@ -108,20 +108,23 @@ class _Binance:
             return None
         try:
             value = handler(Asked(call, venue, self.kind))
-            if inspect.isawaitable(value):
-                value = await value
         except BinanceError as err:
             return json_answer({"code": err.code, "msg": str(err)}, err.status)
         except DataError as err:
             return json_answer({"code": -1120, "msg": str(err)}, 400)
-        used = {"X-MBX-USED-WEIGHT-1M": str(min(1, venue.requests.total))}
-        return json_answer(value, headers=used)
+        return json_answer(value, headers={"X-MBX-USED-WEIGHT-1M": str(self._weight(call))})
+
+    def _weight(self, call: Call) -> int:
+        """Return the requests of this minute so far, as the venue tells it in each answer."""
+        minute = int(call.time // 60)
+        self._minute, self._used = minute, (self._used + 1 if minute == self._minute else 1)
+        return self._used
 
     async def handle_socket(self, channel: Channel, venue: ReplayServer) -> None:
         """Hold the conversation of one stream socket."""
         from workbench.data.replay.binance_ws import converse
 
-        await converse(channel, venue, self.kind)
+        await converse(channel, venue, self.kind, self)
 
     def klines(self, asked: Asked) -> bytes:
         """Answer bars of last prices."""

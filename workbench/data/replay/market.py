@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from workbench.config import did_you_mean
-from workbench.data.replay.book import Book, Quote, book_at, hashed
+from workbench.data.replay.book import SLOT_MS, Book, Quote, book_at, hashed
 from workbench.data.replay.feeds import ArrayFeed, Feed, PerpetualFeed, SyntheticFeed
 from workbench.data.replay.grid import DAY, HOUR, aggregate, end_of, length_ms, open_of, quantized
 from workbench.data.replay.trades import Trades, bar_of_trades, joined, trades_of_bar, trades_per_bar
@@ -144,7 +144,10 @@ class ReplayMarket:
         feed = self._feeds[self.instrument(symbol).symbol]
         begin = open_of(now_ms, timeframe)
         lowest = open_of(now_ms, feed.timeframe)
-        rows = self.bars(symbol, feed.timeframe, begin, lowest)
+        hour = max(begin, now_ms // HOUR * HOUR) if length_ms(feed.timeframe) < HOUR else begin
+        rows = self.bars(symbol, feed.timeframe, hour, lowest)
+        if hour > begin:  # whole hours are kept; only the one under way is made of its lowest bars
+            rows = np.vstack([self.bars(symbol, "1h", begin, hour), rows])
         under_way = self.bars(symbol, feed.timeframe, lowest, lowest + 1)
         if len(under_way):
             done = self._path(symbol, under_way[0])
@@ -187,7 +190,10 @@ class ReplayMarket:
     def book(self, symbol: str, now_ms: int, depth: int = 1000) -> Book:
         """Return the order book: it changes ten times a second and lies around the last price."""
         info = self.instrument(symbol)
-        last = round(self.last_price(symbol, now_ms) * 10**info.price_decimals)
+        if now_ms < info.listed_ms:
+            raise DataError(f"{symbol} is not listed yet")
+        known = max(now_ms // SLOT_MS * SLOT_MS, info.listed_ms)  # one slot, one book
+        last = round(self.last_price(symbol, known) * 10**info.price_decimals)
         return book_at(
             last, now_ms, depth, (self.seed, _crc(symbol)), self._typical_lots(symbol), info.price_decimals,
             info.amount_decimals,

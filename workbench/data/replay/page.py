@@ -7,10 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 _STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1c2733;background:#fff}"
-    "table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.25rem .75rem;border-bottom:1px solid #d9dee4}"
+    "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;"
+    "color:#1c2733;background:#fff}"
+    "table{border-collapse:collapse;width:100%}"
+    "td,th{text-align:left;padding:.25rem .75rem;border-bottom:1px solid #d9dee4}"
     "code{background:#f1f3f5;padding:.1rem .3rem;border-radius:3px}"
-    "@media(prefers-color-scheme:dark){body{color:#dfe5ea;background:#15191d}td,th{border-color:#333b43}code{background:#242b31}}"
+    "@media(prefers-color-scheme:dark){body{color:#dfe5ea;background:#15191d}"
+    "td,th{border-color:#333b43}code{background:#242b31}}"
 )
 
 
@@ -32,8 +35,8 @@ def status_page(status: dict[str, Any]) -> str:
         for path, count in status["requests_by_path"].items()
     )
     return (
-        f"<!doctype html><html lang='en'><head><meta charset='utf-8'><title>Replay venue</title><style>{_STYLE}</style></head>"
-        "<body><h1>Replay venue</h1><table>"
+        "<!doctype html><html lang='en'><head><meta charset='utf-8'><title>Replay venue</title>"
+        f"<style>{_STYLE}</style></head><body><h1>Replay venue</h1><table>"
         + "".join(f"<tr><th>{k}</th><td>{html.escape(v)}</td></tr>" for k, v in rows.items())
         + f"</table><h2>Requests by path</h2><table>{asked or '<tr><td>none yet</td></tr>'}</table>"
         "<p>The same as JSON: <a href='/status'>/status</a></p></body></html>"
