@@ -71,7 +71,7 @@ def resample(
     if min_share > 0:
         thin = _shares(bars, grid) < min_share
         values[np.tile(thin, (1, len(BAR_FIELDS)))] = np.nan
-    keep: BoolArray = ~np.isnan(values).all(axis=1)
+    keep = np.asarray(~np.isnan(values).all(axis=1), dtype=bool)
     if partial == "drop":
         keep = keep & _whole(grid, utc_time(now, "now"))
     if not keep.any():
