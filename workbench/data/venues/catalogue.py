@@ -34,6 +34,10 @@ class VenueInfo:
         Whether trades of any past time can be asked for, or the latest ones only.
     newest_only : int
         Where above 0, the venue keeps only so many bars before now, whatever start is asked.
+    weeks_from_monday : bool
+        Whether its bars of a week begin on Mondays; others are not offered.
+    rates : tuple of (requests, milliseconds)
+        Its rate budget where ccxt does not know it.
     options : mapping
         Options of the ccxt exchange: which markets to load.
     quirks : str
@@ -53,6 +57,8 @@ class VenueInfo:
     mark_per_page: int = 0
     trades_history: bool = False
     newest_only: int = 0
+    weeks_from_monday: bool = True
+    rates: tuple[tuple[int, int], ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     quirks: str = ""
 
@@ -99,6 +105,7 @@ VENUES: dict[str, VenueInfo] = {
             _SPOT,
             trades_history=True,
             newest_only=720,
+            weeks_from_monday=False,
             quirks="bars: the last 720 only, whatever start is asked; trades go back to the first one",
         ),
         VenueInfo(
@@ -148,6 +155,7 @@ VENUES: dict[str, VenueInfo] = {
             ("spot",),
             365,
             frozenset({"market_cap"}),
+            rates=((2, 6_000), (10, 60_000)),
             quirks="daily prices and market cap by coin, one year back without a paid key",
         ),
     )

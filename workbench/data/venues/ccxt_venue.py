@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,18 +12,25 @@ import pandas as pd
 
 from workbench.config import did_you_mean
 from workbench.data.timeframes import canonical_timeframe, timeframe_delta
-from workbench.data.venues.address import redirect
 from workbench.data.venues.answers import BadAnswerError, HistoryError
-from workbench.data.venues.budget import UNIT_MS, file_name, is_loopback
 from workbench.data.venues.catalogue import VenueInfo
 from workbench.data.venues.clock import Clock
-from workbench.data.venues.guard import Guard
+from workbench.data.venues.guard import Guard, state_name
+from workbench.data.venues.hooks import guarded_exchange, in_shape
 from workbench.data.venues.keys import Keys
-from workbench.data.venues.records import book_of, funding_frame, interest_frame, market_of, ticker_of, trades_frame
+from workbench.data.venues.records import (
+    base_units,
+    book_of,
+    funding_frame,
+    interest_frame,
+    market_of,
+    ticker_of,
+    trades_frame,
+)
 from workbench.data.venues.retries import DEADLINE_S
-from workbench.data.venues.rows import RefusedBar, raw_rows, read_rows, shown, sift
-from workbench.data.venues.skew import read_skew
-from workbench.data.venues.transport import make_session
+from workbench.data.venues.rows import FORMATS, RefusedBar, RowFormat, raw_rows, read_rows, shown, sift
+from workbench.data.venues.skew import measure_skew, read_skew
+from workbench.data.venues.transport import ANSWER_S
 from workbench.data.venues.vocabulary import Market, OrderBook, Ticker
 from workbench.errors import ConfigError, DataError, WorkbenchError
 from workbench.typing import FloatArray
@@ -33,11 +39,10 @@ T = TypeVar("T")
 
 PRICES = ("trade", "mark", "index")
 """What bars are made of: trades, the mark price or the index price of a perpetual."""
-ANSWER_S = 15.0
-"""An answer must be complete after so many seconds."""
 AHEAD_MS = 2_000.0
 """Venue and machine may differ so much before a bar counts as one of the future and the skew is measured."""
-_WRONG_SHAPE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+SKEW_KEPT_S = 3600.0
+"""A measured skew is trusted for so long before a bar of the future makes it be measured again."""
 
 
 class CcxtVenue:
@@ -82,10 +87,11 @@ class CcxtVenue:
             state_name(info.name, at), self.folder, clock, rng, deadline_s=deadline_s, hide=self.keys.hide
         )
         self.refused: list[tuple[str, str, RefusedBar]] = []
-        self.exchange = self._exchange(answer_s)
-        self._answer = threading.local()
+        self.exchange, self._answer = guarded_exchange(
+            info, self.guard, clock, at=at, keys=self.keys, answer_s=answer_s
+        )
         self._markets: dict[str, Market] | None = None
-        self._timeframes = _shared_timeframes(self.exchange.timeframes)
+        self._timeframes = _shared_timeframes(self.exchange.timeframes, weeks=info.weeks_from_monday)
 
     def __repr__(self) -> str:
         return f"CcxtVenue({self.guard.venue!r})"
@@ -106,7 +112,7 @@ class CcxtVenue:
             kinds = {s: m for s, m in loaded.items() if m.get("type") in self.info.kinds}
             if not kinds:
                 raise BadAnswerError(f"{self.name} listed no markets; ask again later")
-            self._markets = self._read(lambda: {s: market_of(m) for s, m in kinds.items()})
+            self._markets = in_shape(lambda: {s: market_of(m) for s, m in kinds.items()})
         return self._markets
 
     def fetch_bars(self, symbol: str, timeframe: str, since_ms: int, limit: int, *, price: str = "trade") -> FloatArray:
@@ -138,7 +144,11 @@ class CcxtVenue:
         most = self.info.bars_per_page if price == "trade" else self.info.mark_per_page
         limit = max(1, min(int(limit), most))
         page = _Page(self, symbol, timeframe, int(since_ms), limit, step, price)
-        bars = self._ask(page.fetch)
+        try:
+            bars = self._ask(page.fetch)
+        except _AheadError:
+            measure_skew(self)
+            bars = self._ask(page.fetch)
         for bar in page.refused:
             self._report(symbol, timeframe, bar)
         return bars[:limit]
@@ -150,8 +160,10 @@ class CcxtVenue:
         """
         self._known_symbol(symbol)
         limit = max(1, min(int(limit), self.info.trades_per_page))
+        size = base_units(self.exchange.markets[symbol])
         read = lambda: self.exchange.fetch_trades(symbol, int(since_ms), limit)  # noqa: E731
-        return self._ask(lambda: trades_frame(read(), since_ms=since_ms, latest_ms=self._latest_ms())).iloc[:limit]
+        trades = self._ask(lambda: trades_frame(read(), since_ms=since_ms, latest_ms=self._latest_ms())).iloc[:limit]
+        return trades.assign(amount=size(trades["amount"], trades["price"]))
 
     def fetch_funding(self, symbol: str, since_ms: int, limit: int) -> pd.DataFrame:
         """Return one page of funding rates of a perpetual: index ``time``, columns rate (fraction), mark_price."""
@@ -187,56 +199,12 @@ class CcxtVenue:
             raise BadAnswerError(f"{self.name} answered {shown(told)} where its time was asked for")
         return float(told) / 1000
 
-    def _exchange(self, answer_s: float) -> Any:
-        import ccxt
-
-        exchange = getattr(ccxt, self.info.exchange)(
-            {
-                "session": make_session(answer_s=answer_s, proxies=not self.at),
-                "timeout": int(answer_s * 1000),
-                "enableRateLimit": True,  # so that ccxt works out each request's weight; the waiting is ours, see below
-                "options": dict(self.info.options),
-                "apiKey": self.keys.key or None,
-                "secret": self.keys.secret or None,
-            }
-        )
-        exchange.has["fetchCurrencies"] = False  # private at Binance, of no use here, and one more request
-        exchange.milliseconds = lambda: int(self.clock.now() * 1000)
-        if self.at:
-            redirect(exchange, self.at)
-        send, units = exchange.fetch, threading.local()
-
-        def throttle(cost: float | None = None) -> None:
-            units.due = max(1, round((1.0 if cost is None else cost) * exchange.rateLimit / UNIT_MS))
-
-        def fetch(url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
-            self.guard.before(url, 1 if is_loopback(_host(url)) else getattr(units, "due", 1))
-            answer = send(url, method, headers, body)
-            if not isinstance(answer, dict | list):
-                raise BadAnswerError(f"it answered {shown(answer)} where JSON was expected")
-            self._answer.json = answer
-            return answer
-
-        def received(code: int, _reason: str, _url: str, _method: str, headers: Any, body: str, *_request: Any) -> str:
-            self.guard.answered(code, headers)
-            return body.strip()
-
-        exchange.throttle, exchange.fetch, exchange.on_rest_response = throttle, fetch, received
-        exchange.parse_ohlcvs = lambda *_args, **_kwargs: []  # bars are read from the answer itself, without a loop
-        return exchange
-
     def _ask(self, ask: Callable[[], T]) -> T:
-        return self.guard.call(lambda: self._read(ask))
+        return self.guard.call(lambda: in_shape(ask))
 
-    def _read(self, read: Callable[[], T]) -> T:
-        import ccxt
-
-        try:
-            return read()
-        except (ccxt.BaseError, WorkbenchError):
-            raise
-        except _WRONG_SHAPE as err:  # ccxt fell over an answer of another shape than the venue documents
-            raise BadAnswerError(f"its answer has another shape than expected ({type(err).__name__}: {err})") from err
+    def _skew_known(self) -> bool:
+        skew = read_skew(self.folder, self.guard.venue)
+        return skew is not None and 0 <= self.clock.now() - skew.measured < SKEW_KEPT_S
 
     def _latest_ms(self) -> float:
         skew = read_skew(self.folder, self.guard.venue)
@@ -319,30 +287,27 @@ class _Page:
         params = {} if self.price == "trade" else {"price": self.price}
         exchange.fetch_ohlcv(self.symbol, self.timeframe, self.since_ms, self.limit, params)
         rows = raw_rows(exchange.id, venue._answer.json)
+        page = read_rows(exchange.id, rows, self._form())
         if self.price != "trade":
-            rows = [[*row[:5], 0.0] for row in rows] if all(isinstance(row, list) for row in rows) else rows
-        page = read_rows(exchange.id, rows)
+            page[:, 5] = 0.0
         bars, self.refused = sift(page, step_ms=self.step, since_ms=self.since_ms, latest_ms=venue._latest_ms())
+        if any(bar.kind == "future_time" for bar in self.refused) and not venue._skew_known():
+            raise _AheadError
         if self.refused and self.tries < 3:
             bar = self.refused[0]
             raise BadAnswerError(f"a bar cannot be: {bar.kind}, {bar.field} = {bar.value:g}")
         return bars
 
-
-def state_name(venue: str, at: str) -> str:
-    """Return the name under which the state of a venue is kept: a replay venue's is apart from the real one's."""
-    return f"{venue}@{file_name(_netloc(at))}" if at else venue
-
-
-def _netloc(address: str) -> str:
-    match = re.fullmatch(r"https?://([^/\s]+)/?", address)
-    if match is None:
-        raise ConfigError(f"address {address!r} of a replay venue is not like 'http://127.0.0.1:8787'")
-    return match[1]
+    def _form(self) -> RowFormat:
+        exchange = self.venue.exchange.id
+        if self.price != "trade":  # no volume: what stands in its place differs, and is not read
+            return RowFormat((0, 1, 2, 3, 4, 4))
+        contract = exchange == "okx" and self.venue.markets()[self.symbol].kind != "spot"
+        return FORMATS["okx:contract" if contract else exchange]
 
 
-def _host(url: str) -> str:
-    return url.split("/", 3)[2].rpartition(":")[0] or url.split("/", 3)[2]
+class _AheadError(WorkbenchError):
+    """A bar opens in the future by our clock, whose distance from the venue's is not known yet."""
 
 
 def _settled(symbol: Any, markets: dict[str, Market]) -> str:
@@ -350,11 +315,11 @@ def _settled(symbol: Any, markets: dict[str, Market]) -> str:
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
-def _shared_timeframes(told: dict[str, Any] | None) -> tuple[str, ...]:
+def _shared_timeframes(told: dict[str, Any] | None, *, weeks: bool) -> tuple[str, ...]:
     names = {}
     for name in told or {}:
         if re.fullmatch(r"[1-9]\d{0,3}[mhdw]", name):
             minutes = int(timeframe_delta(name).total_seconds() // 60)
-            if (minutes <= 1440 and 1440 % minutes == 0) or minutes == 10080:  # others begin where each venue likes
+            if (minutes <= 1440 and 1440 % minutes == 0) or (weeks and minutes == 10080):  # others begin anywhere
                 names[canonical_timeframe(name)] = minutes
     return tuple(sorted(names, key=names.__getitem__))

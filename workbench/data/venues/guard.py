@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,11 +13,11 @@ import numpy as np
 
 from workbench.data.venues.answers import BadAnswerError
 from workbench.data.venues.breaker import Breaker
-from workbench.data.venues.budget import Bans, Budget, host_of
+from workbench.data.venues.budget import Bans, Budget, file_name, host_of
 from workbench.data.venues.clock import Clock
 from workbench.data.venues.retries import DEADLINE_S, REFUSED, Retrier, TryError, judge
 from workbench.data.venues.vocabulary import VenueDownError
-from workbench.errors import DataError, VenueError
+from workbench.errors import ConfigError, DataError, VenueError
 
 T = TypeVar("T")
 
@@ -45,6 +46,8 @@ class Guard:
         Shared by all processes, ``settings.data_dir / "venues"``.
     hide : callable
         Strikes secrets out of the text of errors.
+    rates : tuple of (units, milliseconds)
+        Of its rate budget; usual: those of ccxt's weights.
     """
 
     def __init__(
@@ -56,10 +59,11 @@ class Guard:
         *,
         deadline_s: float = DEADLINE_S,
         hide: Callable[[str], str] = str,
+        rates: tuple[tuple[int, int], ...] = (),
     ) -> None:
         self.venue, self.clock, self.hide = venue, clock, hide
         self.breaker = Breaker(Path(folder), venue, clock)
-        self.bans, self.budget = Bans(folder, clock), Budget(folder, clock)
+        self.bans, self.budget = Bans(folder, clock), Budget(folder, clock, rates=rates)
         self.retrier = Retrier(clock, rng, deadline_s)
         self.asking = _Asking()
 
@@ -154,3 +158,15 @@ class Guard:
 
     def _down(self, text: str, until: float) -> VenueDownError:
         return VenueDownError(text, venue=self.venue, until=until)
+
+
+def state_name(venue: str, at: str) -> str:
+    """Return the name under which the state of a venue is kept: a replay venue's is apart from the real one's."""
+    return f"{venue}@{file_name(_netloc(at))}" if at else venue
+
+
+def _netloc(address: str) -> str:
+    match = re.fullmatch(r"https?://([^/\s]+)/?", address)
+    if match is None:
+        raise ConfigError(f"address {address!r} of a replay venue is not like 'http://127.0.0.1:8787'")
+    return match[1]

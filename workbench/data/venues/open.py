@@ -11,8 +11,9 @@ from workbench.config import Settings, load_settings
 from workbench.data.venues.breaker import Breaker
 from workbench.data.venues.budget import Bans, Budget
 from workbench.data.venues.catalogue import VENUES, venue_info
-from workbench.data.venues.ccxt_venue import CcxtVenue, state_name
+from workbench.data.venues.ccxt_venue import CcxtVenue
 from workbench.data.venues.clock import Clock, SystemClock
+from workbench.data.venues.guard import state_name
 from workbench.data.venues.keys import Keys
 from workbench.data.venues.retries import DEADLINE_S
 from workbench.data.venues.skew import read_skew
@@ -94,7 +95,8 @@ def venue_states(settings: Settings, *, at: str = "", clock: Clock | None = None
 def _state(name: str, folder: Path, at: str, clock: Clock) -> dict[str, object]:
     key = state_name(name, at)
     breaker = Breaker(folder, key, clock).state()
-    bans, budget = Bans(folder, clock), Budget(folder, clock)
+    rates = () if at else VENUES[name].rates
+    bans, budget = Bans(folder, clock), Budget(folder, clock, rates=rates)
     hosts = [f"{at.partition('://')[2].rstrip('/')}/{host}" if at else host for host in VENUES[name].hosts]
     ban = max((b for h in hosts if (b := bans.active(h)) is not None), key=lambda b: b.until, default=None)
     until = max(breaker.until, ban.until if ban else 0.0)

@@ -97,6 +97,16 @@ def market_of(told: dict[str, Any]) -> Market:
     )
 
 
+def base_units(told: dict[str, Any]) -> Callable[[pd.Series, pd.Series], pd.Series]:
+    """Return the function of (amount, price) that gives base units: contracts of ccxt may stand for more or less."""
+    size = _positive(told.get("contractSize"))
+    if not told.get("contract") or math.isnan(size):
+        return lambda amount, _price: amount
+    if told.get("inverse"):
+        return lambda amount, price: amount * size / price
+    return lambda amount, _price: amount * size
+
+
 def book_of(symbol: str, told: dict[str, Any], now: float) -> OrderBook:
     """Return an order book; its time is the venue's where told, else ``now``.
 
@@ -183,8 +193,8 @@ def _unique(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _first_time(info: dict[str, Any], names: tuple[str, ...]) -> pd.Timestamp | None:
-    found: Callable[[str], pd.Timestamp | None] = lambda name: _moment(info.get(name))  # noqa: E731
-    return next((t for t in map(found, names) if t is not None), None)
+    times = (_moment(info.get(name)) for name in names)
+    return next((t for t in times if t is not None), None)
 
 
 def _moment(value: Any) -> pd.Timestamp | None:

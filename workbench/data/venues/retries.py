@@ -71,7 +71,9 @@ RULES: dict[str, Rule] = {
     "AuthenticationError": REFUSED,
     "InvalidProxySettings": REFUSED,
     "ExchangeError": REFUSED,
-    "TransportError": Rule(4),  # httpx, for venues that ccxt does not serve
+    "HTTPStatusError": Rule(4),  # httpx, for venues that ccxt does not serve
+    "DecodingError": Rule(4),
+    "TransportError": Rule(4),
 }
 """By name of class; an error is looked up by its own class first, then by its bases, most specific first."""
 
@@ -229,4 +231,4 @@ def _verdict(state: Any) -> Verdict:
 
 def _answered_by_code(error: BaseException) -> bool:
     # by the venue's own code in the body ccxt chose a class of its own; a bare status gives one of these
-    return type(error).__name__ not in ("ExchangeNotAvailable", "NetworkError", "OperationFailed")
+    return type(error).__name__ not in ("ExchangeNotAvailable", "NetworkError", "OperationFailed", "HTTPStatusError")

@@ -41,6 +41,7 @@ FORMATS = {
     "kraken": RowFormat((0, 1, 2, 3, 4, 6), 1000),
     "coinbaseexchange": RowFormat((0, 3, 2, 1, 4, 5), 1000),
     "okx": RowFormat(),
+    "okx:contract": RowFormat((0, 1, 2, 3, 4, 6)),  # column 5 counts contracts, 6 base units
     "bybit": RowFormat(),
 }
 
@@ -76,13 +77,15 @@ def raw_rows(exchange: str, answer: Any) -> list[Any]:
     return rows
 
 
-def read_rows(exchange: str, rows: Sequence[Any]) -> FloatArray:
+def read_rows(exchange: str, rows: Sequence[Any], form: RowFormat) -> FloatArray:
     """Turn a venue's rows into numbers, in its own order, without judging them.
 
     Parameters
     ----------
     rows : sequence of n_bars lists
         Numbers, or text as JSON writes numbers.
+    form : RowFormat
+        Of `FORMATS`.
 
     Returns
     -------
@@ -94,7 +97,6 @@ def read_rows(exchange: str, rows: Sequence[Any]) -> FloatArray:
     BadAnswerError
         When a row is not a list, is too short, or a field is not a number.
     """
-    form = FORMATS[exchange]
     page = np.empty((len(rows), 6))
     if not rows:
         return page

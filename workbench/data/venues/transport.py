@@ -11,6 +11,8 @@ from typing import Any
 
 from workbench.data.venues.answers import BadAnswerError
 
+ANSWER_S = 15.0
+"""An answer must be complete after so many seconds."""
 LARGEST_ANSWER = 48 * 2**20
 """Bytes after unpacking; the largest real answer, Binance's list of markets, is near 20 MB."""
 
