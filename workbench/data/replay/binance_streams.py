@@ -146,7 +146,7 @@ class DepthStream(Stream):
 
 
 class EveryStream(Stream):
-    """Streams that say the present state from time to time, when it has changed: tickers, best prices, part of a book."""
+    """Streams that say the present state from time to time: tickers, best prices, the top of a book."""
 
     def __init__(
         self,

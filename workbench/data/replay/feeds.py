@@ -94,7 +94,7 @@ class SyntheticFeed:
         self._spec, self.symbol = parsed, symbol
         scale, self.price_decimals, self.amount_decimals = _SCALES.get(symbol.partition("/")[0], _SCALES["SOL"])
         self._scale = scale
-        seed = int(parsed.kwargs.get("seed", parsed.args[0] if parsed.args else 1))
+        seed = int(str(parsed.kwargs.get("seed", parsed.args[0] if parsed.args else 1)))
         self._key = (seed, zlib.crc32(symbol.encode()))
         self._coarse: FloatArray | None = None
         self._days: OrderedDict[int, FloatArray] = OrderedDict()

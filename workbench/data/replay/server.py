@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
-from collections import Counter, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
+from workbench.data.replay.calls import Call, RequestLog
+from workbench.data.replay.channel import Channel, ChannelClosedError, DroppedError
+from workbench.data.replay.protocols import Dialect, FaultPlan
 from workbench.data.venues.clock import Clock
 from workbench.errors import ConfigError
 
@@ -17,181 +17,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 HOST = "127.0.0.1"
-_KEPT = 20_000
 _LARGEST_MESSAGE = 1 << 20
-
-
-class DroppedError(Exception):
-    """Raised by a dialect or a fault plan: the connection is cut without an answer."""
-
-
-class ChannelClosedError(Exception):
-    """The socket is gone; whoever served it is done."""
-
-
-@dataclass(slots=True)
-class Call:
-    """One request as the log keeps it. ``status`` is 0 while it is not answered, and stays 0 when it never was."""
-
-    number: int
-    time: float
-    method: str
-    host: str
-    path: str
-    params: dict[str, str]
-    status: int = 0
-
-
-class RequestLog:
-    """Every request: the newest calls, and counts of all."""
-
-    def __init__(self) -> None:
-        self.calls: deque[Call] = deque(maxlen=_KEPT)
-        self.counts: Counter[tuple[str, str]] = Counter()
-        self.total = 0
-
-    def add(self, time: float, method: str, host: str, path: str, params: dict[str, str]) -> Call:
-        """Count a request that has come in, and return its row."""
-        self.total += 1
-        self.counts[host, path] += 1
-        call = Call(self.total, time, method, host, path, params)
-        self.calls.append(call)
-        return call
-
-    def count(self, host: str = "", path: str = "") -> int:
-        """Return how many requests came for a host (``""``: all) whose path contains ``path``."""
-        return sum(n for (h, p), n in self.counts.items() if host in ("", h) and path in p)
-
-    def clear(self) -> None:
-        """Forget all calls and counts."""
-        self.calls.clear()
-        self.counts.clear()
-        self.total = 0
-
-
-class Dialect(Protocol):
-    """How one venue speaks. Paths are without the host: ``/api/v3/klines``."""
-
-    hosts: tuple[str, ...]
-    """Original hosts that it answers for, such as ``api.binance.com``."""
-
-    async def handle_rest(self, call: Call, venue: ReplayServer) -> web.Response | None:
-        """Answer a request; ``None``: this venue has no such path (404)."""
-        ...
-
-    async def handle_socket(self, channel: Channel, venue: ReplayServer) -> None:
-        """Hold the conversation of one socket until `ChannelClosedError` ends it.
-
-        Loop: ``text = await channel.receive()`` (``None`` each tick), answer it, send what the clock has brought.
-        """
-        ...
-
-
-class FaultPlan(Protocol):
-    """What goes wrong. Every method may wait, and may raise `DroppedError` to cut the connection."""
-
-    def clock_skew(self, host: str, now: float) -> float:
-        """Return seconds by which the host's own clock is ahead of the true one."""
-        ...
-
-    async def before_request(self, call: Call, request: web.Request) -> web.StreamResponse | None:
-        """Answer instead of the venue (429, HTML, a drip it has written itself), or ``None`` to let it through."""
-        ...
-
-    async def change_answer(self, call: Call, request: web.Request, answer: web.Response) -> web.StreamResponse:
-        """Return the venue's answer, or another: cut short, of wrong types, with holes."""
-        ...
-
-    async def on_connect(self, channel: Channel) -> None:
-        """Meet a new socket: keep it in mind, or close it."""
-        ...
-
-    async def on_message(self, channel: Channel, text: str) -> Sequence[str]:
-        """Return what is sent in place of one message of the venue: itself, nothing, it twice, others."""
-        ...
-
-    async def on_tick(self, channel: Channel) -> None:
-        """Be called at each tick of a socket, before the venue speaks: close it, silence it, send more."""
-        ...
-
-    def describe(self) -> Sequence[str]:
-        """Return one line for each fault that is on, for the status page."""
-        ...
-
-
-class Channel:
-    """One WebSocket as dialects and fault plans see it.
-
-    Attributes
-    ----------
-    answers_pings : bool
-        A fault plan sets it to False for a half-open socket.
-    number : int
-        Sockets are counted from 1 over the life of the server.
-    """
-
-    def __init__(self, number: int, call: Call, socket: web.WebSocketResponse, venue: ReplayServer) -> None:
-        self.number, self.call, self.socket, self.venue = number, call, socket, venue
-        self.host, self.path, self.params = call.host, call.path, call.params
-        self.opened = venue.clock.now()
-        self.answers_pings = True
-        self.sent = 0
-
-    async def receive(self, seconds: float | None = None) -> str | None:
-        """Return the next text of the client, or ``None`` when a tick (``seconds`` of the machine) has passed.
-
-        Raises
-        ------
-        ChannelClosedError
-            When the socket is closed, by either side.
-        """
-        from aiohttp import WSMsgType
-
-        loop = asyncio.get_running_loop()
-        until = loop.time() + (self.venue.tick_s if seconds is None else seconds)
-        while True:
-            try:
-                message = await self.socket.receive(timeout=max(0.001, until - loop.time()))
-            except TimeoutError:
-                await self._tick()
-                return None
-            if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
-                return message.data if isinstance(message.data, str) else message.data.decode()
-            if message.type is WSMsgType.PING:
-                if self.answers_pings:
-                    await self.socket.pong(message.data)
-            elif message.type is not WSMsgType.PONG:
-                raise ChannelClosedError
-            if loop.time() >= until:
-                await self._tick()
-                return None
-
-    async def send(self, text: str) -> None:
-        """Send one message of the venue, as the fault plan lets it through."""
-        plan = self.venue.faults
-        for one in (text,) if plan is None else await plan.on_message(self, text):
-            await self.send_raw(one)
-
-    async def send_raw(self, text: str) -> None:
-        """Send a message past the fault plan (for the plan itself)."""
-        if self.socket.closed:
-            raise ChannelClosedError
-        try:
-            await self.socket.send_str(text)
-        except ConnectionError as err:
-            raise ChannelClosedError from err
-        self.sent += 1
-
-    async def close(self, code: int = 1000, reason: str = "") -> None:
-        """Close with a code. 1006 is never sent: the connection is cut."""
-        if code == 1006:
-            raise DroppedError
-        await self.socket.close(code=code, message=reason.encode(), drain=False)
-        raise ChannelClosedError
-
-    async def _tick(self) -> None:
-        if self.venue.faults is not None:
-            await self.venue.faults.on_tick(self)
 
 
 class ReplayServer:
