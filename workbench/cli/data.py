@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from cyclopts import App
 
+from workbench.cli.data_replay import serve_replay
 from workbench.cli.output import plain, print_json, print_table, show
 from workbench.config import load_settings
 from workbench.errors import ConfigError, WorkbenchError
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from workbench.data import BarStore, ImportReport
 
 app = App(name="data")
+app.command(serve_replay, name="serve-replay")
 _SHOWN = 20
 
 

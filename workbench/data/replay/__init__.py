@@ -6,7 +6,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from workbench.data.replay.building import SYNTHETIC_SYMBOLS, replay_of_bars, replay_of_store, synthetic_replay
+    from workbench.data.replay.building import (
+        SYNTHETIC_SYMBOLS,
+        default_start,
+        replay_of_bars,
+        replay_of_store,
+        synthetic_replay,
+    )
     from workbench.data.replay.clock import ReplayClock
     from workbench.data.replay.fault_kinds import FAULTS
     from workbench.data.replay.faults import Faults, open_faults
@@ -23,6 +29,7 @@ _NAMES = {
     "ReplayMarket": "market",
     "ReplayVenue": "running",
     "open_faults": "faults",
+    "default_start": "building",
     "replay_of_bars": "building",
     "replay_of_store": "building",
     "replay_process": "running",
@@ -38,6 +45,7 @@ __all__ = [
     "ReplayClock",
     "ReplayMarket",
     "ReplayVenue",
+    "default_start",
     "open_faults",
     "replay_of_bars",
     "replay_of_store",

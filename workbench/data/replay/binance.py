@@ -32,6 +32,7 @@ Handler = Callable[[Asked], Any]
 
 
 class _Binance:
+    name = ""
     kind = "spot"
     hosts: tuple[str, ...] = ()
     most_klines = 1000
@@ -166,6 +167,7 @@ class _Binance:
 class BinanceSpot(_Binance):
     """Binance spot: api.binance.com and its streams."""
 
+    name = "Binance spot"
     hosts = (
         "api.binance.com", "api1.binance.com", "api2.binance.com", "api3.binance.com", "data-api.binance.vision",
         "stream.binance.com", "data-stream.binance.vision", "ws-api.binance.com",
@@ -194,6 +196,7 @@ class BinanceSpot(_Binance):
 class BinanceUsdm(_Binance):
     """Binance USD-M perpetuals: fapi.binance.com and its streams."""
 
+    name = "Binance USD-M"
     kind = "swap"
     hosts = ("fapi.binance.com", "fstream.binance.com", "ws-fapi.binance.com")
     most_klines = 1500
@@ -270,6 +273,7 @@ class BinanceUsdm(_Binance):
 class BinanceCoinm(_Binance):
     """Binance COIN-M: it is there, and lists nothing."""
 
+    name = "Binance COIN-M (empty)"
     kind = "coin"
     hosts = ("dapi.binance.com", "dstream.binance.com")
 

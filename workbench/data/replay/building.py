@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from workbench.data.bars import BAR_FIELDS, symbol_frame, symbols_of
 from workbench.data.replay.feeds import ArrayFeed, Feed, PerpetualFeed, SyntheticFeed
 from workbench.data.replay.grid import length_ms
 from workbench.data.replay.market import ReplayMarket
-from workbench.errors import DataError
+from workbench.errors import ConfigError, DataError
 from workbench.typing import Bars
 
 if TYPE_CHECKING:
@@ -25,9 +26,41 @@ SYNTHETIC_SYMBOLS = ("BTC/USDT", "ETH/USDT", "SOL/USDT")
 def synthetic_replay(
     spec: str = "regimes(seed=7)", symbols: Sequence[str] = SYNTHETIC_SYMBOLS, *, perpetuals: bool = True, seed: int = 7
 ) -> ReplayMarket:
-    """Return a market of synthetic minute bars from 2020 on, each symbol with its perpetual."""
+    """Return a market of synthetic minute bars from 2020 on, each symbol with its perpetual.
+
+    Parameters
+    ----------
+    spec : str
+        gbm, regimes or planted, with their arguments but ``n_bars``; each symbol draws from its own stream.
+    symbols : sequence of str
+        Spot symbols such as ``BTC/USDT``.
+    seed : int
+        Of trades, books and funding; the bars have the spec's own.
+
+    Raises
+    ------
+    ConfigError
+        Unknown market or argument, or a symbol that is not written ``BASE/QUOTE``.
+    """
+    for symbol in symbols:
+        if not re.fullmatch(r"[A-Z0-9]{1,20}/[A-Z0-9]{1,20}", symbol):
+            raise ConfigError(f"symbol {symbol!r} is not written BASE/QUOTE, such as BTC/USDT")
     feeds: dict[str, Feed] = {symbol: SyntheticFeed(spec, symbol) for symbol in symbols}
     return ReplayMarket(_with_perpetuals(feeds) if perpetuals else feeds, seed, f"synthetic market {spec}")
+
+
+def default_start(market: ReplayMarket, now: float) -> float:
+    """Return where a replay's clock starts unless told, in seconds since 1970 UTC, as ``now``.
+
+    It is now; for bars that have ended by then, 1,000 bars before their end, or their middle where they are fewer.
+    """
+    ends = {s: market.instrument(s).end_ms for s in market.symbols}
+    last = max((end for end in ends.values() if end is not None), default=None)
+    if last is None or any(end is None or end > now * 1000 for end in ends.values()):
+        return now
+    symbol = next(s for s, end in ends.items() if end == last)
+    first, length = market.instrument(symbol).listed_ms, length_ms(market.timeframe(symbol))
+    return max(last - 1000 * length, (first + last) // 2) / 1000
 
 
 def replay_of_bars(

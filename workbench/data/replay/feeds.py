@@ -10,6 +10,7 @@ import numpy as np
 
 from workbench.config import Spec, parse_spec
 from workbench.data.replay.grid import DAY, HOUR, MINUTE, check_rows, decimals_of, length_ms, quantized
+from workbench.data.sources.synthetic import synthetic_market
 from workbench.data.timeframes import canonical_timeframe
 from workbench.errors import ConfigError
 from workbench.typing import FloatArray
@@ -100,6 +101,7 @@ class SyntheticFeed:
         self._days: OrderedDict[int, FloatArray] = OrderedDict()
         self.first_ms = int(np.datetime64("2020-01-01", "ms").astype(np.int64))
         self._last_ms = self.first_ms + HISTORY_BARS * COARSE_MS
+        synthetic_market(self._sized(2), [symbol], COARSE)  # a wrong argument is told at once, not at the first page
 
     def bars(self, start_ms: int, end_ms: int) -> FloatArray:
         """Return bars that open in [start_ms, end_ms)."""
@@ -152,13 +154,13 @@ class SyntheticFeed:
             ]
         )
 
+    def _sized(self, n_bars: int) -> Spec:
+        return Spec(self._spec.name, self._spec.args, {**self._spec.kwargs, "n_bars": n_bars})
+
     def _coarse_path(self) -> FloatArray:
         """Return open, close, volume and volatility of a minute for each coarse bar: (n, 4)."""
         if self._coarse is None:
-            from workbench.data.sources.synthetic import synthetic_market
-
-            spec = Spec(self._spec.name, self._spec.args, {**self._spec.kwargs, "n_bars": HISTORY_BARS})
-            bars, truth = synthetic_market(spec, [self.symbol], COARSE)
+            bars, truth = synthetic_market(self._sized(HISTORY_BARS), [self.symbol], COARSE)
             open_, close = (bars[(f, self.symbol)].to_numpy() * self._scale for f in ("open", "close"))
             volume = bars[("volume", self.symbol)].to_numpy()
             minutes_a_year = 365 * DAY / MINUTE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,11 @@ class ReplayServer:
         return tuple(self._dialects)
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the venues, for people."""
+        return tuple(dict.fromkeys(getattr(d, "name", d.hosts[0]) for d in self._dialects.values()))
+
+    @property
     def base_url(self) -> str:
         """Address of the server, such as ``http://127.0.0.1:8787``."""
         return f"http://{HOST}:{self.port}"
@@ -76,7 +82,8 @@ class ReplayServer:
             await web.TCPSite(runner, HOST, port).start()
         except OSError as err:
             await runner.cleanup()
-            raise ConfigError(f"port {port} of {HOST} is taken ({err.strerror}); choose another with --port") from err
+            why = os.strerror(err.errno) if err.errno else str(err)
+            raise ConfigError(f"port {port} of {HOST} cannot be used ({why}); choose another with --port") from err
         self._runner = runner
         self.port = int(runner.addresses[0][1])
         return self.base_url
