@@ -83,7 +83,7 @@ class Guard:
         try:
             return self.retrier.call(lambda: self._try(ask), self._sleep)
         except TryError as failed:
-            raise self._final(failed) from failed.__cause__
+            raise self._final(failed) from None  # causes may quote keys and signed addresses; the log has them, hidden
 
     def before(self, url: str, units: int) -> None:
         """Let one request pass: no ban by its host, and budget for it."""
@@ -133,7 +133,7 @@ class Guard:
         if ban > 0:
             self.bans.set(self.asking.host, status, ban)
         if counts and self.breaker.failed(reason):
-            raise self._down(f"{self.venue} failed too often: {reason}", self.breaker.state().until) from err
+            raise self._down(f"{self.venue} failed too often: {reason}", self.breaker.state().until) from None
 
     def _sleep(self, seconds: float) -> None:
         ends = self.clock.monotonic() + seconds
