@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 import pandas as pd
 
 from workbench.config import Settings, did_you_mean
-from workbench.data.bars import bars_of, check_bars, content_hash, symbol_frame, symbols_of
+from workbench.data.bars import bars_of
+from workbench.data.store.catalog import (
+    check_version,
+    missing_bars,
+    row_of,
+    series_of,
+    span_words,
+    versions_of,
+    writing,
+)
+from workbench.data.store.door import bar_rows, bars_hash
 from workbench.data.store.kept import keep_findings, read_findings
-from workbench.data.store.names import check_source, check_symbol, from_folder, to_folder
-from workbench.data.store.table import SeriesTable, Snapshot
+from workbench.data.store.layout import BARS, PROVENANCE
+from workbench.data.store.log import Entry
+from workbench.data.store.names import check_source, check_symbol, to_folder
+from workbench.data.store.records import micros
+from workbench.data.store.table import SeriesTable
 from workbench.data.store.writing import Mode, plan_write
 from workbench.data.timeframes import canonical_timeframe, utc_range
+from workbench.data.venues.clock import Clock, SystemClock
 from workbench.errors import DataError
-from workbench.ops import file_lock
 from workbench.typing import Bars
 
 if TYPE_CHECKING:
     from workbench.data.quality.report import QualityReport
 
 _LIST_COLUMNS = ("source", "symbol", "timeframe", "bars", "first", "last", "version", "bytes", "updated", "status")
-_LOCK_SECONDS = 60
 
 
 def open_store(settings: Settings) -> BarStore:
@@ -42,14 +52,13 @@ class BarStore:
     ----------
     root : path
         Folder of the tables, such as ``settings.data_dir / "bars"``; made on the first write.
+    clock : Clock, optional
+        Tells the times of the versions; the machine's unless named.
     """
 
-    def __init__(self, root: Path | str) -> None:
+    def __init__(self, root: Path | str, *, clock: Clock | None = None) -> None:
         self.root = Path(root)
-        if "%" in str(self.root.absolute()):
-            raise DataError(
-                f"the bar store cannot lie in {self.root}: its path has a '%'; set WORKBENCH_DATA to another folder"
-            )
+        self.clock = clock or SystemClock()
 
     def write(
         self,
@@ -59,6 +68,7 @@ class BarStore:
         bars: Bars,
         mode: Mode = "merge",
         findings: pd.DataFrame | None = None,
+        provenance: pd.DataFrame | None = None,
     ) -> int:
         """Write bars of one symbol and return the version that holds them.
 
@@ -68,11 +78,16 @@ class BarStore:
         ----------
         bars : DataFrame
             Bars of exactly this symbol.
-        mode : {"merge", "append", "replace"}
-            ``merge`` adds bars at new times, anywhere; ``append`` adds bars after the last stored one; both refuse a
-            bar whose stored twin differs. ``replace`` makes the series consist of these bars alone.
+        mode : {"merge", "append", "replace", "revise"}
+            ``merge`` adds bars at new times, anywhere; ``append`` adds bars after the last stored one; both skip a
+            bar that is stored already and refuse one whose stored twin has other values. ``replace`` makes the series
+            consist of these bars alone. ``revise`` puts these bars in place of the stored ones of the same times, and
+            adds those of other times.
         findings : DataFrame, optional
             What an import found (kind, symbol, time, field, value, note, set_aside); kept beside the table.
+        provenance : DataFrame, optional
+            One row for each bar: ``source``, the venue that it came from, and ``repaired``. Otherwise the bars are
+            the series' own source's and not repaired.
 
         Raises
         ------
@@ -82,17 +97,16 @@ class BarStore:
         if mode not in get_args(Mode):
             raise DataError(f"unknown write mode {mode!r}.{did_you_mean(str(mode), get_args(Mode))}")
         table = self._table(source, symbol, timeframe)
-        frame = _one_series(bars, symbol)
-        with self._writing(table):
-            stored = table.snapshot() if table.newest() else None
-            rows, kind = plan_write(table, stored, frame, mode)
-            version = (stored.version if stored else 0) + (kind is not None)
+        rows = bar_rows(bars, symbol, source, provenance)
+        with writing(table):
+            before = table.entry() if table.newest() else None
+            plan = plan_write(table, before, rows, mode)
+            version = (before.version if before else 0) + (plan is not None)
             if findings is not None and len(findings):
-                since = version if kind and mode == "replace" else _last_replacement(table, version)
-                keep_findings(table.folder, findings, version, since)
-            if kind is not None:
-                note = {"content_hash": content_hash(bars_of({symbol: rows})), "mode": mode, "rows": str(len(rows))}
-                version = table.commit(rows, kind, note)
+                fresh = plan is not None and mode == "replace"
+                keep_findings(table.folder, findings, version, version if fresh else before.since if before else 0)
+            if plan is not None:
+                table.commit(plan, before, mode, self.clock.now(), bars_hash(plan.new, symbol))
         return version
 
     def read(
@@ -124,12 +138,31 @@ class BarStore:
     ) -> tuple[Bars, int]:
         """Return bars as `read` does, and the version that they were read from."""
         first, last = utc_range(start, end)
-        table, snapshot = self._found(source, symbol, timeframe, version)
-        frame = table.read(snapshot, first, last)
+        table, entry = self._found(source, symbol, timeframe, version)
+        frame = table.read(entry, micros(first), micros(last), BARS.fields)
         if frame.empty:
-            asked = f"from {start or 'the start'} to {end or 'the end'}"
-            raise DataError(f"{table.label} has no bar {asked}; it holds {_span(snapshot)}")
-        return bars_of({symbol: frame}), snapshot.version
+            raise DataError(_nothing(table, entry, start, end))
+        return bars_of({symbol: frame}), entry.version
+
+    def provenance(
+        self,
+        source: str,
+        symbol: str,
+        timeframe: str,
+        start: object = None,
+        end: object = None,
+        version: int | None = None,
+    ) -> pd.DataFrame:
+        """Return where each bar came from: index ``time``, ``source`` (category) and ``repaired`` (bool)."""
+        first, last = utc_range(start, end)
+        table, entry = self._found(source, symbol, timeframe, version)
+        frame = table.read(entry, micros(first), micros(last), PROVENANCE)
+        if frame.empty:
+            raise DataError(_nothing(table, entry, start, end))
+        names = frame["source"].array
+        if source not in names.categories:
+            names = names.add_categories([source])
+        return frame.assign(source=names.fillna(source))
 
     def quality(self, source: str, symbol: str, timeframe: str, version: int | None = None) -> QualityReport:
         """Return the quality report of a version: its bars, and what imports set aside on the way to it."""
@@ -146,23 +179,11 @@ class BarStore:
         """
         table = self._table(source, symbol, timeframe)
         number = table.newest() if version is None else version
-        return read_findings(table.folder, _last_replacement(table, number), number)
+        return read_findings(table.folder, table.entry(number).since if number else 0, number)
 
     def versions(self, source: str, symbol: str, timeframe: str) -> pd.DataFrame:
         """Return the versions of a series, oldest first: version, updated, mode, rows_written, content_hash."""
-        table, _ = self._found(source, symbol, timeframe, None)
-        rows = [
-            (
-                e["version"],
-                pd.Timestamp(e["timestamp"], unit="ms", tz="UTC"),
-                e["mode"],
-                int(e["rows"]),
-                e["content_hash"],
-            )
-            for e in table.history()
-            if "content_hash" in e
-        ]
-        return pd.DataFrame(rows, columns=["version", "updated", "mode", "rows_written", "content_hash"])
+        return versions_of(self._found(source, symbol, timeframe, None)[0])
 
     def newest_version(self, source: str, symbol: str, timeframe: str) -> int:
         """Return the newest version of a series, 0 where none is stored."""
@@ -174,12 +195,12 @@ class BarStore:
 
     def sources(self) -> tuple[str, ...]:
         """Return the sources that hold at least one series, sorted."""
-        return tuple(sorted({s for s, _, _ in self._series()}))
+        return tuple(sorted({s for s, _, _ in series_of(self.root)}))
 
     def symbols(self, source: str, timeframe: str) -> tuple[str, ...]:
         """Return the stored symbols of a source at a time frame, sorted."""
         wanted = (source, canonical_timeframe(timeframe))
-        return tuple(sorted(symbol for s, t, symbol in self._series() if (s, t) == wanted))
+        return tuple(sorted(symbol for s, t, symbol in series_of(self.root) if (s, t) == wanted))
 
     def list(self, source: str | None = None) -> pd.DataFrame:
         """Return one row a series: source, symbol, timeframe, bars, first, last, version, bytes, updated, status.
@@ -187,91 +208,27 @@ class BarStore:
         ``status`` is ``"ok"``, or the one line that says why a damaged series cannot be read.
         """
         rows = [
-            {"source": s, "symbol": symbol, "timeframe": t, **_row(self._table(s, symbol, t))}
-            for s, t, symbol in self._series()
+            {"source": s, "symbol": symbol, "timeframe": t, **row_of(self._table(s, symbol, t))}
+            for s, t, symbol in series_of(self.root)
             if source is None or s == source
         ]
         return pd.DataFrame(rows, columns=list(_LIST_COLUMNS))
-
-    def _series(self) -> Iterator[tuple[str, str, str]]:
-        for entry in sorted(self.root.glob(f"*/*/*/_delta_log/{1:020d}.json")):
-            folder = entry.parents[1]
-            yield folder.parent.parent.name, folder.parent.name, from_folder(folder.name)
 
     def _table(self, source: str, symbol: str, timeframe: str) -> SeriesTable:
         length = canonical_timeframe(timeframe)
         folder = self.root / check_source(source) / length / to_folder(check_symbol(symbol))
         return SeriesTable(folder, f"{symbol} {length} ({source})")
 
-    def _found(self, source: str, symbol: str, timeframe: str, version: int | None) -> tuple[SeriesTable, Snapshot]:
+    def _found(self, source: str, symbol: str, timeframe: str, version: int | None) -> tuple[SeriesTable, Entry]:
         table = self._table(source, symbol, timeframe)
         newest = table.newest()
         if not newest:
-            raise DataError(self._missing(source, symbol, canonical_timeframe(timeframe)))
-        if version is not None and not 0 < version <= newest:
-            raise DataError(f"{table.label} has no version {version}; its versions are 1 to {newest}")
-        return table, table.snapshot(version)
-
-    def _missing(self, source: str, symbol: str, timeframe: str) -> str:
-        series = [*self._series()]
-        sources = {s for s, _, _ in series}
-        if source not in sources:
-            empty = " The store is empty; import a file with 'workbench data import'."
-            return f"the store holds no source {source!r}.{did_you_mean(source, sources) if sources else empty}"
-        lengths = sorted({t for s, t, name in series if s == source and name == symbol})
-        if lengths:
-            return f"{symbol} of {source!r} is stored at {', '.join(lengths)}, not at {timeframe}"
-        known = {name for s, t, name in series if (s, t) == (source, timeframe)}
-        hint = did_you_mean(symbol, known) if known else f" It holds no series at {timeframe}."
-        return f"source {source!r} holds no symbol {symbol!r} at {timeframe}.{hint}"
-
-    @contextmanager
-    def _writing(self, table: SeriesTable) -> Iterator[None]:
-        try:
-            with file_lock(table.folder / "_lock", f"writing {table.label}", timeout=_LOCK_SECONDS):
-                yield
-        except OSError as err:
-            cure = "free space or make the folder writable; the versions stored before are whole"
-            raise DataError(f"cannot write {table.label} in {table.folder}: {err.strerror or err}; {cure}") from err
+            raise DataError(missing_bars(self.root, source, symbol, canonical_timeframe(timeframe)))
+        if version is not None:
+            check_version(table, version, newest)
+        return table, table.entry(version)
 
 
-def _one_series(bars: Bars, symbol: str) -> pd.DataFrame:
-    check_bars(bars)
-    if symbols_of(bars) != (symbol,):
-        raise DataError(f"write takes bars of {symbol!r} alone, got bars of {', '.join(symbols_of(bars))}")
-    frame = symbol_frame(bars, symbol)
-    if frame.empty:
-        raise DataError(f"bars of {symbol!r} hold no traded bar")
-    index = pd.DatetimeIndex(frame.index)
-    if (index.as_unit("ns").asi8 % 1000).any():
-        raise DataError(f"bars of {symbol!r} have times finer than a microsecond; floor them to the time frame")
-    return frame.set_axis(index.as_unit("us"), axis=0)
-
-
-def _last_replacement(table: SeriesTable, version: int) -> int:
-    entries = table.history() if table.newest() else []
-    return max((e["version"] for e in entries if e.get("mode") == "replace" and e["version"] <= version), default=0)
-
-
-def _row(table: SeriesTable) -> dict[str, object]:
-    try:
-        snapshot = table.snapshot()
-    except DataError as err:
-        lost = {"bars": 0, "first": pd.NaT, "last": pd.NaT, "version": table.newest(), "bytes": 0, "updated": pd.NaT}
-        return {**lost, "status": str(err)}
-    first, last = (snapshot.parts[0].first, snapshot.last) if snapshot.parts else (pd.NaT, pd.NaT)
-    return {
-        "bars": snapshot.rows,
-        "first": first,
-        "last": last,
-        "version": snapshot.version,
-        "bytes": snapshot.size,
-        "updated": snapshot.updated,
-        "status": "ok",
-    }
-
-
-def _span(snapshot: Snapshot) -> str:
-    if not snapshot.parts:
-        return "nothing"
-    return f"{snapshot.parts[0].first:%Y-%m-%d %H:%M} to {snapshot.last:%Y-%m-%d %H:%M}"
+def _nothing(table: SeriesTable, entry: Entry, start: object, end: object) -> str:
+    asked = f"from {start or 'the start'} to {end or 'the end'}"
+    return f"{table.label} has no bar {asked}; it holds {span_words(entry)}"

@@ -7,7 +7,7 @@ import re
 from workbench.errors import DataError
 
 _SYMBOL = re.compile(r"[A-Za-z0-9^][A-Za-z0-9._/:^=\-]{0,39}")
-_SOURCE = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_SOURCE = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 _ESCAPE = "~"
 
 
@@ -24,7 +24,7 @@ def check_source(source: str) -> str:
     """Return the name of a stored source, or refuse it."""
     if not isinstance(source, str) or not _SOURCE.fullmatch(source):
         raise DataError(
-            f"source {source!r} is not valid; use lower-case letters, digits and _, such as 'import' or 'binance'"
+            f"source {source!r} is not valid; use lower-case letters, digits, _ and -, such as 'import' or 'binance'"
         )
     return source
 

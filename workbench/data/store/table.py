@@ -1,68 +1,47 @@
-"""One series on disk: a Delta table of time, open, high, low, close and volume. The only file that knows deltalake.
+"""One series on disk: a Delta table whose Parquet files are written, named by their checksum and read here.
 
-A write puts its Parquet file down durably first and then commits one entry of the Delta log, so a reader sees the
-version before or the version after, and a crash in between leaves only a file that no version names.
+A write puts its Parquet files down durably first and then one entry of the log, so a reader sees the version before
+or the version after, and a crash in between leaves only files that no version names.
 """
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
 
-from workbench.data.bars import BAR_FIELDS
+from workbench.data.store import log
+from workbench.data.store.layout import BARS, Layout, empty_frame, join_frames, to_arrow, to_frame
+from workbench.data.store.log import Entry, Part
 from workbench.errors import DataError
-from workbench.ops import atomic_path
+from workbench.ops import atomic_write
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from deltalake import DeltaTable
-    from pandas.api.typing import NaTType
 
-# Old entries of the log are never cleaned up: every version stays readable.
-_CONFIGURATION: dict[str, str | None] = {"delta.enableExpiredLogCleanup": "false", "delta.checkpointInterval": "50"}
+PART_ROWS = 262_144
+"""Most rows of a Parquet file: what one changed row makes a write rewrite."""
 
-
-@dataclass(frozen=True)
-class Part:
-    """One Parquet file of a version."""
-
-    path: str
-    size: int
-    rows: int
-    first: pd.Timestamp
-    last: pd.Timestamp
+Kind = Literal["append", "change", "replace"]
 
 
 @dataclass(frozen=True)
-class Snapshot:
-    """What one version of a series consists of."""
+class Plan:
+    """A version to be made: these rows in new files, in place of the dropped ones of the version before.
 
-    version: int
-    parts: tuple[Part, ...]
-    updated: pd.Timestamp | NaTType
+    ``kind`` says what it does to the rows that were there: nothing (``append``), changes or inserts some
+    (``change``), or takes the place of all (``replace``). ``new`` are the rows handed in that the series did not hold.
+    """
 
-    @property
-    def rows(self) -> int:
-        """Number of bars."""
-        return sum(p.rows for p in self.parts)
-
-    @property
-    def last(self) -> pd.Timestamp:
-        """Time of the last bar."""
-        return max(p.last for p in self.parts)
-
-    @property
-    def size(self) -> int:
-        """Bytes of this version's files."""
-        return sum(p.size for p in self.parts)
+    rows: pd.DataFrame
+    dropped: tuple[Part, ...]
+    kind: Kind
+    new: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -71,155 +50,157 @@ class SeriesTable:
 
     folder: Path
     label: str
+    layout: Layout = BARS
 
-    def newest(self) -> int:
-        """Return the newest version by the names in the log alone; 0 means that nothing was ever written."""
-        entries = (p.stem for p in (self.folder / "_delta_log").glob("*.json"))
-        return max((int(e) for e in entries if e.isdigit()), default=0)
+    def newest(self, known: int = 0) -> int:
+        """Return the newest version, 0 where nothing was ever written; ``known`` is one known to exist."""
+        return log.newest_version(self.folder, known)
 
-    def snapshot(self, version: int | None = None) -> Snapshot:
-        """Return what a version consists of; ``None`` is the newest."""
-        with self._told(version):
-            table = self._open(version)
-            actions = _arrow(table.get_add_actions(flatten=True)).to_pylist()
-            updated = _milliseconds_utc(table.history(1)[0].get("timestamp"))
-            number = int(table.version())
-        parts = [
-            Part(a["path"], a["size_bytes"], a["num_records"], pd.Timestamp(a["min.time"]), pd.Timestamp(a["max.time"]))
-            for a in actions
-        ]
-        return Snapshot(number, tuple(sorted(parts, key=lambda p: p.first)), updated)
+    def entry(self, version: int | None = None) -> Entry:
+        """Return what a version consists of, verified; ``None`` is the newest.
 
-    def history(self) -> list[dict[str, Any]]:
-        """Return the entries of the log, oldest first."""
-        with self._told(None):
-            return sorted(self._open(None).history(), key=lambda entry: entry["version"])
+        Raises
+        ------
+        DataError
+            When its entry in the log is missing, damaged, of another program, or says that the version was lost.
+        """
+        with self.told(version):
+            entry = log.read_entry(self.folder, self.newest() if version is None else version)
+            if "lost" in entry.note:
+                raise DataError(f"version {entry.version} of {self.label} was lost to damage: {entry.note['lost']}")
+        return entry
+
+    def history(self) -> Iterator[Entry]:
+        """Return the entries of the log, oldest first, those of lost versions too."""
+        for version in range(1, self.newest() + 1):
+            with self.told(version):
+                yield log.read_entry(self.folder, version)
 
     def read(
-        self, snapshot: Snapshot, start: pd.Timestamp | None = None, end: pd.Timestamp | None = None
+        self, entry: Entry, start: int | None = None, end: int | None = None, columns: Sequence[str] | None = None
     ) -> pd.DataFrame:
-        """Return the bars of a version with ``start <= time < end`` as a flat frame; it may be empty."""
+        """Return the rows of a version with ``start <= time < end`` (microseconds) as a flat frame; it may be empty.
+
+        Each file is verified as a whole before its rows are used.
+        """
+        chosen = [p for p in entry.parts if (start is None or p.last >= start) and (end is None or p.first < end)]
+        with self.told(entry.version):
+            frame = self.read_parts(chosen, columns)
+        if start is None and end is None:
+            return frame
+        times = frame.index.asi8  # type: ignore[attr-defined]  # a DatetimeIndex in microseconds
+        low = 0 if start is None else int(np.searchsorted(times, start))
+        high = len(times) if end is None else int(np.searchsorted(times, end))
+        return frame.iloc[low:high]
+
+    def read_parts(self, parts: Iterable[Part], columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Return the rows of files, in their order."""
+        frames = [to_frame(self.layout, self._arrow(p, columns), columns) for p in parts]
+        return join_frames(frames) if frames else empty_frame(self.layout, columns)
+
+    def commit(self, plan: Plan, before: Entry | None, mode: str, now: float, content_hash: str) -> Entry:
+        """Write the files of a plan and make them the next version; the caller holds the lock of the series."""
+        written = int(now * 1000)
+        with self.told(None, "write"):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if before is None:
+                log.create_log(self.folder, self.layout, written)
+            version = before.version + 1 if before else 1
+            chunks = [plan.rows.iloc[i : i + PART_ROWS] for i in range(0, len(plan.rows), PART_ROWS)]
+            new = [self._write_part(version, chunk) for chunk in chunks]
+            gone = {p.path for p in plan.dropped}
+            parts = [p for p in before.parts if p.path not in gone] if before else []
+            note = {"mode": mode, "rows": str(len(plan.new)), "content_hash": content_hash}
+            entry = Entry(
+                version,
+                tuple(sorted([*parts, *new], key=lambda p: (p.first, p.last, p.path))),
+                before.base if before and plan.kind == "append" else version,
+                version if mode == "replace" else before.since if before else 0,
+                note,
+                written,
+            )
+            stamp = log.write_entry(self.folder, self.layout, entry, before, "Overwrite" if gone else "Append")
+        return replace(entry, stamp=stamp)
+
+    def check_part(self, part: Part) -> None:
+        """Read a file whole and verify it.
+
+        Raises
+        ------
+        DataError
+            When it is missing, torn, changed, or does not hold what the log says.
+        """
+        with self.told(None, "read a file of"):
+            self._arrow(part, None)
+
+    def _arrow(self, part: Part, columns: Sequence[str] | None) -> pa.Table:
+        """Read a file; its bytes are compared with the checksum in its name before anything is taken from them."""
+        import pyarrow as pa
         import pyarrow.parquet as pq
+        import xxhash
 
-        chosen = [p for p in snapshot.parts if (start is None or p.last >= start) and (end is None or p.first < end)]
-        filters = [("time", ">=", start)] if start is not None else []
-        filters += [("time", "<", end)] if end is not None else []
-        with self._told(snapshot.version):
-            tables = [
-                pq.read_table(
-                    self.folder / p.path, filters=filters or None, partitioning=None,
-                    page_checksum_verification=True, use_threads=False,
-                )
-                for p in chosen
-            ]  # fmt: skip
-        frames = [_frame(t) for t in tables]
-        return pd.concat(frames) if len(frames) > 1 else frames[0] if frames else _empty_frame()
+        data = (self.folder / part.path).read_bytes()
+        if len(data) != part.size:
+            raise DataError(f"{part.path} has {len(data)} bytes, not {part.size}: it is torn or was changed")
+        if part.digest and xxhash.xxh3_64_hexdigest(data) != part.digest:
+            raise DataError(f"{part.path} is damaged: its checksum does not match")
+        wanted = None if columns is None else ["time", *columns]
+        file = pq.ParquetFile(pa.BufferReader(pa.py_buffer(data)), page_checksum_verification=not part.digest)
+        here = None if wanted is None else [c for c in wanted if c in file.schema_arrow.names]
+        table = file.read(columns=here, use_threads=False)
+        times = table["time"].cast("int64")
+        found = (len(times), *(times[i].as_py() for i in (0, -1) if len(times)))
+        if found != (part.rows, part.first, part.last):
+            raise DataError(f"{part.path} does not hold the rows that the log says")
+        return table
 
-    def commit(self, frame: pd.DataFrame, kind: Literal["append", "overwrite"], note: dict[str, str]) -> int:
-        """Write one Parquet file and commit it as the next version; the caller holds the lock of the series."""
-        import pyarrow.parquet as pq
-        from deltalake import CommitProperties, DeltaTable
-        from deltalake.transaction import AddAction
+    def _write_part(self, version: int, frame: pd.DataFrame) -> Part:
+        import xxhash
 
-        with self._told(None, "write"):
-            if not (self.folder / "_delta_log").is_dir():
-                self.folder.mkdir(parents=True, exist_ok=True)
-                DeltaTable.create(str(self.folder), _schema(), mode="ignore", configuration=_CONFIGURATION)
-            table = self._open(None)
-            number = int(table.version()) + 1
-            name = f"bars-{number:08d}-{note['content_hash'][:16]}.parquet"
-            with atomic_path(self.folder / name) as temporary:
-                pq.write_table(
-                    _arrow_table(frame), temporary, compression="zstd", row_group_size=65536, write_page_checksum=True
-                )
-            size = (self.folder / name).stat().st_size
-            action = AddAction(name, size, {}, _milliseconds(self.folder / name), True, _statistics(frame))
-            properties = CommitProperties(custom_metadata=dict(note), max_commit_retries=0)
-            table.create_write_transaction([action], kind, table.schema(), commit_properties=properties)
-            self._sync_log(number)
-        return number
-
-    def _open(self, version: int | None) -> DeltaTable:
-        from deltalake import DeltaTable
-
-        return DeltaTable(str(self.folder), version=version)
-
-    def _sync_log(self, number: int) -> None:
-        log = self.folder / "_delta_log"
-        for path in (log / f"{number:020d}.json", log):
-            handle = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+        data = encode(self.layout, frame)
+        name = f"{self.layout.name}-{version:08d}-x{xxhash.xxh3_64_hexdigest(data)}.parquet"
+        atomic_write(self.folder / name, data)
+        times = frame.index.asi8  # type: ignore[attr-defined]  # a DatetimeIndex in microseconds
+        return Part(name, len(data), len(frame), int(times[0]), int(times[-1]))
 
     @contextmanager
-    def _told(self, version: int | None, verb: str = "read") -> Iterator[None]:
-        """Turn the library's errors into one line of ours."""
+    def told(self, version: int | None, verb: str = "read") -> Iterator[None]:
+        """Turn the errors of files and libraries into one line of ours."""
         import pyarrow as pa
-        from deltalake.exceptions import DeltaError
 
         try:
             yield
-        except (OSError, DeltaError, pa.ArrowException, KeyError, ValueError) as err:
-            if isinstance(err, DataError):
+        except (OSError, pa.ArrowException, KeyError, ValueError, TypeError) as err:
+            text = str(err).strip()
+            if isinstance(err, DataError) and self.label in text:
                 raise
-            first = str(err).strip().splitlines()[0] if str(err).strip() else type(err).__name__
+            first = text.splitlines()[0] if text else type(err).__name__
+            if isinstance(err, FileNotFoundError):
+                first = f"{Path(str(err.filename)).name} is missing"
             what = "the newest version" if version is None else f"version {version}"
-            raise DataError(
-                f"cannot {verb} {what} of {self.label} in {self.folder}: {first}; {self._cure(verb)}"
-            ) from err
-
-    def _cure(self, verb: str) -> str:
-        if verb == "write":
-            return "free space or make the folder writable; the versions stored before are whole"
-        return "name an earlier version, or restore the folder from a backup"
+            raise DataError(f"cannot {verb} {what} of {self.label} in {self.folder}: {first}; {_cure(verb)}") from err
 
 
-def _milliseconds_utc(stamp: int | None) -> pd.Timestamp | NaTType:
-    return pd.NaT if stamp is None else pd.Timestamp(stamp, unit="ms", tz="UTC")
+def encode(layout: Layout, frame: pd.DataFrame) -> bytes:
+    """Return rows as the bytes of a Parquet file of one row group.
 
-
-def _schema() -> pa.Schema:
+    Prices lie on a tick grid and volumes repeat, so a dictionary without a small limit beats the other encodings;
+    times are written as differences.
+    """
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
-    time = pa.field("time", pa.timestamp("us", "UTC"), nullable=False)
-    return pa.schema([time, *(pa.field(f, pa.float64(), nullable=False) for f in BAR_FIELDS)])
-
-
-def _arrow_table(frame: pd.DataFrame) -> pa.Table:
-    import pyarrow as pa
-
-    schema = _schema()
-    times = pa.array(pd.DatetimeIndex(frame.index).as_unit("us").asi8, pa.int64()).cast(schema.field("time").type)
-    return pa.Table.from_arrays([times, *(pa.array(frame[f].to_numpy(np.float64)) for f in BAR_FIELDS)], schema=schema)
-
-
-def _frame(table: pa.Table) -> pd.DataFrame:
-    import pyarrow as pa
-
-    times = table["time"].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
-    index = pd.DatetimeIndex(times.astype("datetime64[us]"), tz="UTC", name="time")
-    return pd.DataFrame({f: table[f].to_numpy() for f in BAR_FIELDS}, index=index)
+    sink = pa.BufferOutputStream()
+    dictionary = [*layout.columns] if len(layout.columns) else False
+    pq.write_table(
+        to_arrow(layout, frame), sink, compression="zstd", compression_level=3, row_group_size=PART_ROWS,
+        use_dictionary=dictionary, dictionary_pagesize_limit=1 << 23,
+        column_encoding={"time": "DELTA_BINARY_PACKED"}, write_page_checksum=True,
+    )  # fmt: skip
+    return bytes(sink.getvalue())
 
 
-def _empty_frame() -> pd.DataFrame:
-    index = pd.DatetimeIndex(np.empty(0, "datetime64[us]"), tz="UTC", name="time")
-    return pd.DataFrame({f: np.empty(0) for f in BAR_FIELDS}, index=index)
-
-
-def _arrow(batch: Any) -> pa.Table:
-    import pyarrow as pa
-
-    return pa.table(batch)
-
-
-def _statistics(frame: pd.DataFrame) -> str:
-    first, last = (t.tz_convert("UTC").strftime("%Y-%m-%dT%H:%M:%S.%fZ") for t in (frame.index[0], frame.index[-1]))
-    return json.dumps(
-        {"numRecords": len(frame), "minValues": {"time": first}, "maxValues": {"time": last}, "nullCount": {"time": 0}}
-    )
-
-
-def _milliseconds(path: Path) -> int:
-    return path.stat().st_mtime_ns // 1_000_000
+def _cure(verb: str) -> str:
+    if verb == "write":
+        return "free space or make the folder writable; the versions stored before are whole"
+    return "name an earlier version, or run 'workbench data verify' and 'workbench data repair'"
