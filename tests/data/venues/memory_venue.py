@@ -122,7 +122,8 @@ class MemoryVenue:
         """All bars of an open time from start up to stop that this venue has ever, the unclosed one as if it were over."""
         step = int(timeframe_delta(timeframe).value // 1_000_000)
         phase = 4 * 86_400_000 % step if step == 604_800_000 else 0
-        first = -((phase - max(start, self.listed)) // step) * step + phase
+        listed = (self.listed - phase) // step * step + phase  # a longer bar begins before the first trade
+        first = -((phase - max(start, listed)) // step) * step + phase
         times = np.arange(first, min(stop, self.delisted or stop), step, dtype=np.int64)
         for begin, end in self.holes:
             # A longer bar is there as soon as one minute of it traded.

@@ -152,7 +152,7 @@ class Collector:
             self._write(pages)
             self.chunks += 1
         holes, self._holes = self._holes, []
-        for venue, cause in sorted({(v, c) for v, _, c in holes}):
+        for venue, cause in dict.fromkeys((v, c) for v, _, c in holes):  # in order: the last word counts
             spans = union(s for v, s, c in holes if (v, c) == (venue, cause))
             self.known_empty.add(venue, cause, self.clock.now(), spans)
 

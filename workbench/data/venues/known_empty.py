@@ -64,7 +64,8 @@ class KnownEmpty:
 
     def add(self, venue: str, cause: str, asked: float, spans: Iterable[Span]) -> None:
         """Remember new answers, durably."""
-        fresh = tuple(subtract(spans, self.empty(venue)))
+        same = [s for a in self.answers if (a.venue, a.cause) == (venue, cause) for s in a.spans]
+        fresh = tuple(subtract(spans, same))
         if fresh:
             answer = Answer(venue, cause, asked, fresh)
             append_line(self.path, _line(answer))
@@ -72,13 +73,18 @@ class KnownEmpty:
 
     def causes(self, gaps: Iterable[Span], otherwise: str) -> list[tuple[Span, str]]:
         """Split spans by what is known of them; newer answers win, the rest gets the cause ``otherwise``."""
+        told = self.told(gaps)
+        rest = subtract(gaps, [span for span, _ in told])
+        return _joined(sorted([(s, a.cause) for s, a in told] + [(s, otherwise) for s in rest]))
+
+    def told(self, gaps: Iterable[Span], venue: str = "") -> list[tuple[Span, Answer]]:
+        """Return the parts of spans that are known to be empty, each with the newest answer about it."""
         left, told = union(gaps), []
         for answer in reversed(self.answers):
-            shared = intersect(left, answer.spans)
-            told += [(span, answer.cause) for span in shared]
+            shared = intersect(left, answer.spans) if venue in ("", answer.venue) else []
+            told += [(span, answer) for span in shared]
             left = subtract(left, shared) if shared else left
-        told += [(span, otherwise) for span in left]
-        return _joined(sorted(told))
+        return sorted(told, key=lambda pair: pair[0])
 
     def _gather(self) -> None:
         groups: dict[tuple[str, str], list[Answer]] = {}
@@ -86,7 +92,7 @@ class KnownEmpty:
             groups.setdefault((answer.venue, answer.cause), []).append(answer)
         self.answers = [
             Answer(venue, cause, max(a.asked for a in group), tuple(union(s for a in group for s in a.spans)))
-            for (venue, cause), group in groups.items()
+            for (venue, cause), group in sorted(groups.items(), key=lambda item: item[1][-1].asked)
         ]
         atomic_write(self.path, "".join(_line(a) + "\n" for a in self.answers))
 
@@ -103,10 +109,11 @@ def known_empty(settings: Settings, source: str, symbol: str, timeframe: str) ->
     ``stop`` is the open time of the first bar after the span.
     """
     step = step_ms(timeframe)
+    known = known_answers(settings, source, symbol, timeframe)
     rows = [
         (_time(s.start), _time(s.stop), n_bars([s], step), a.venue, a.cause, _time(int(a.asked * 1000)))
-        for a in known_answers(settings, source, symbol, timeframe).answers
-        for s in a.spans
+        for venue in sorted({a.venue for a in known.answers})
+        for s, a in known.told(known.empty(venue), venue)
     ]
     frame = pd.DataFrame(rows, columns=["start", "stop", "bars", "venue", "cause", "asked"])
     return frame.sort_values(["start", "venue"], ignore_index=True)

@@ -18,6 +18,9 @@ DAY_MS = 86_400_000
 GRACE_MS = 2_000
 """How long after its end a bar is left alone: venues finish their own books and clocks differ a little."""
 
+SETTLE_MS = 120_000
+"""How long after its end, by the venue's own clock, a bar without a successor is final: answers may lag that clock."""
+
 _MONDAY = 4 * DAY_MS  # 1970-01-05, the first Monday on the clock
 
 
@@ -66,13 +69,13 @@ def count_final(times: IntArray, step: int, now_ms: int, venue_now_ms: int | Non
     Notes
     -----
     A bar is final when its end lies ``grace`` behind this machine's clock and either a later bar has begun at the
-    venue (it is in the answer) or the venue's own clock is past its end as well. A machine whose clock runs ahead
-    therefore never takes an unclosed bar for a final one.
+    venue (it is in the answer) or its end lies two minutes behind the venue's own clock. A machine whose clock runs
+    ahead, and a venue whose answers lag, therefore never make an unclosed bar pass for a final one.
     """
     over = int(np.searchsorted(times, now_ms - grace - step, side="right"))
     if over < len(times) or over == 0:
         return over
-    proven = venue_now_ms is not None and int(times[-1]) + step <= venue_now_ms - grace
+    proven = venue_now_ms is not None and int(times[-1]) + step <= venue_now_ms - SETTLE_MS
     return over if proven else over - 1
 
 

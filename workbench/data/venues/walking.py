@@ -16,6 +16,7 @@ from workbench.data.venues.failover import VenueChain, find_market
 from workbench.data.venues.judging import Page, Refused, empty_page, joined, judge
 from workbench.data.venues.spans import (
     DAY_MS,
+    SETTLE_MS,
     Span,
     ceil_grid,
     closed_edge,
@@ -97,11 +98,12 @@ class Walk:
         self._venue: Venue | None = None
         self._chunk = -1
         self._unproven: tuple[int, FloatArray] | None = None
+        self._after = 0  # where the bars taken so far end
 
     def over(self, wanted: Sequence[Span]) -> bool:
         """Fetch the bars of spans that one range covers; False when no venue could be asked to the end."""
         cursor, stop = wanted[0].start, wanted[-1].stop
-        self._unproven = None
+        self._unproven, self._after = None, cursor
         while cursor < stop:
             venue = self._current()
             if venue is None:
@@ -145,10 +147,13 @@ class Walk:
         taken = last + self.step if len(final.times) and final.times[-1] == last else last
         bound = min(stop, taken)
         if self._is_capped(venue, since, page, n_rows, limit):
-            self._hole(venue, Span(cursor, int(page.times[0])), wanted, "capped")
-            cursor = min(int(page.times[0]), bound)
+            first = min(int(page.times[0]), bound)
+            self._take(venue, empty_page(), Span(cursor, first), wanted, cause="capped")
+            cursor = first
         self._take(venue, page.between(cursor, bound), Span(cursor, bound), wanted)
         self._unproven = (last, page.rows[-1]) if bound == last < stop else None
+        if bound == cursor and not self.chain.clock_known(venue):
+            self.chain.venue_now(venue)  # the same bar alone once more: its clock decides
         return stop if self._at_end(venue, bound) else bound
 
     def _since(self, cursor: int) -> int:
@@ -183,9 +188,9 @@ class Walk:
         return int(page.times[count - 1]) + self.step if count else -1
 
     def _at_end(self, venue: Venue, last: int) -> bool:
-        """Tell whether the bar of a time is not over by the venue's own clock."""
+        """Tell whether the bar of a time is not final by the venue's own clock."""
         now = self._venue_now(venue)
-        return now is not None and closed_edge(now, self.step, self.phase) <= last
+        return now is not None and closed_edge(now, self.step, self.phase, SETTLE_MS) <= last
 
     def _compare(self, venue: Venue, page: Page, cursor: int, stop: int, wanted: Sequence[Span]) -> None:
         """List the closed bars of a page that came with other values before."""
@@ -219,17 +224,18 @@ class Walk:
         third = page.row(time)
         return first.copy() if third is not None and (third == first).all() else second.copy()
 
-    def _take(self, venue: Venue, page: Page, span: Span, wanted: Sequence[Span]) -> None:
-        """Push the wanted bars of a span, after a second look at its holes."""
+    def _take(self, venue: Venue, page: Page, span: Span, wanted: Sequence[Span], cause: str = "") -> None:
+        """Push the wanted bars of a span, after a second look at its holes; ``cause`` says why they are, if known."""
         page = page.only(inside(page.times, wanted))
         outside = subtract([span], wanted)
         holes = subtract([span], [*outside, *runs(page.times, self.step)])
         if holes:
-            page = self._second_look(venue, page, holes)
+            page = self._second_look(venue, page, holes, cause)
         if len(page.times):
             self.sink.push(venue.name, page)
+            self._after = int(page.times[-1]) + self.step
 
-    def _second_look(self, venue: Venue, page: Page, holes: Sequence[Span]) -> Page:
+    def _second_look(self, venue: Venue, page: Page, holes: Sequence[Span], cause: str) -> Page:
         """Ask for holes once more and return the page with the bars that came."""
         explained = [h for h in holes if self._cause(venue, h) in ("not_listed", "delisted") and self._told(venue)]
         found = [page]
@@ -241,7 +247,8 @@ class Walk:
             found.append(new.only(inside(new.times, holes)))
         whole = joined(found)
         for span in subtract(holes, runs(whole.times, self.step)):
-            self.sink.hole(venue.name, span, self._cause(venue, span))
+            begun = len(whole.times) > 0 and int(whole.times[0]) < span.start
+            self.sink.hole(venue.name, span, cause or self._cause(venue, span, begun=begun))
         return whole
 
     def _compare_pages(self, venue: Venue, first: Page, second: Page) -> None:
@@ -268,6 +275,9 @@ class Walk:
                 self._hole(venue, Span(span.start, stop), wanted, "delisted")
             return span.stop
         found = self._next_day(venue, Span(span.start, stop))
+        if found is None and self._cause(venue, span, trailing=True) == "delisted":
+            self._hole(venue, Span(min(span.start, self._after), stop), wanted, "delisted")
+            return span.stop
         if found is None:
             self._hole(venue, settled, wanted, self._cause(venue, settled, trailing=True))
             return span.stop
@@ -279,23 +289,14 @@ class Walk:
         return ahead.stop
 
     def _next_day(self, venue: Venue, span: Span) -> int | None:
-        """Return the first day of a span that has a bar at all; the span's start where that is not cheaper to know."""
+        """Return where a span goes on by its days; the span's start where days do not tell."""
         if self.step >= DAY_MS or _PROBE not in venue.timeframes():
             return span.start
-        at, limit = floor_grid(span.start, DAY_MS), venue.page_limit(_PROBE)
-        while at < span.stop:
-            since = at
-            rows = self.chain.ask(lambda: venue.fetch_bars(self.symbol, _PROBE, since, limit))  # noqa: B023 - called at once
-            days = judge(rows, DAY_MS, 0, self._now()).between(at, span.stop)
-            if len(days.times):
-                return max(span.start, int(days.times[0]))
-            at += limit * DAY_MS
-        return None
+        return next_traded_day(self.chain, venue, self.symbol, span)
 
     def _is_capped(self, venue: Venue, since: int, page: Page, n_rows: int, limit: int) -> bool:
         """Tell an answer that begins late, is full and reaches the newest bar: only the latest bars are kept."""
-        late = len(page.times) > 0 and page.times[0] > since + self.step and n_rows >= min(limit, 2)
-        if not late or n_rows < limit:
+        if not len(page.times) or page.times[0] <= since + self.step or n_rows < limit:
             return False
         edge = closed_edge(self._now(), self.step, self.phase)
         return int(page.times[-1]) >= edge - self.step or self._at_end(venue, int(page.times[-1]))
@@ -311,12 +312,12 @@ class Walk:
         for part in subtract([span], subtract([span], wanted)):
             self.sink.hole(venue.name, part, cause)
 
-    def _cause(self, venue: Venue, hole: Span, *, trailing: bool = False) -> str:
+    def _cause(self, venue: Venue, hole: Span, *, begun: bool = False, trailing: bool = False) -> str:
         market = self._market(venue)
         if market.delisted is not None and hole.start >= market.delisted.value // 1_000_000 - self.step:
             return "delisted"
         listed = market.listed.value // 1_000_000 if market.listed is not None else None
-        if (listed is not None and hole.stop <= listed + self.step) or not (self.sink.begun or trailing):
+        if (listed is not None and hole.stop <= listed + self.step) or not (begun or self.sink.begun or trailing):
             return "not_listed"
         return "delisted" if trailing and not market.active else "unknown"
 
@@ -326,3 +327,16 @@ class Walk:
 
     def _market(self, venue: Venue) -> Market:
         return find_market(venue, self.symbol)
+
+
+def next_traded_day(chain: VenueChain, venue: Venue, symbol: str, span: Span) -> int | None:
+    """Return the first day of a span that has a bar at all (the span's start where it is that day), else None."""
+    at, limit = floor_grid(span.start, DAY_MS), venue.page_limit(_PROBE)
+    while at < span.stop:
+        since = at
+        rows = chain.ask(lambda: venue.fetch_bars(symbol, _PROBE, since, limit))  # noqa: B023 - called at once
+        days = judge(rows, DAY_MS, 0, int(chain.clock.now() * 1000)).between(at, span.stop)
+        if len(days.times):
+            return max(span.start, int(days.times[0]))
+        at += limit * DAY_MS
+    return None
