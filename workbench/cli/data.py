@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from cyclopts import App
 
+from workbench.cli.data_quality import fill, gaps, resample, universe
 from workbench.cli.data_replay import serve_replay
 from workbench.cli.output import plain, print_json, print_table, show
 from workbench.config import load_settings
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from workbench.data import BarStore, ImportReport
 
 app = App(name="data")
+for _verb in (gaps, universe, fill, resample):
+    app.command(_verb)
 app.command(serve_replay, name="serve-replay")
 _SHOWN = 20
 

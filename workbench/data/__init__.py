@@ -10,16 +10,27 @@ if TYPE_CHECKING:
     from workbench.data.dataset import Dataset, available_symbols, load_bars, load_dataset
     from workbench.data.files.barfile import BarFile, read_bar_file
     from workbench.data.files.importing import ImportReport, import_file, import_files
+    from workbench.data.information_bars import dollar_bars, imbalance_bars, run_bars, tick_bars, volume_bars
     from workbench.data.inventory import FRESHNESS_RULE, freshness, month_table, source_shares
+    from workbench.data.perpetuals import funding_of, import_funding, with_mark
+    from workbench.data.point_in_time import as_known
+    from workbench.data.quality.gaps import gap_summary, gap_table
     from workbench.data.quality.inspecting import inspect_bars
     from workbench.data.quality.months import coverage
+    from workbench.data.quality.outliers import find_outliers
+    from workbench.data.quality.repair import apply_repair, plan_repair
     from workbench.data.quality.report import KINDS, QualityReport, quality_report
     from workbench.data.query import sql
+    from workbench.data.resampling import align_higher, resample, resample_share
     from workbench.data.sources.sample import SAMPLE_SYMBOLS, ingest_sample
     from workbench.data.sources.synthetic import MARKETS, synthetic_market
     from workbench.data.store.barstore import BarStore, open_store
     from workbench.data.store.records import RecordStore, open_records
     from workbench.data.timeframes import infer_timeframe, timeframe_delta
+    from workbench.data.universe.breaks import identity_breaks, split_identities
+    from workbench.data.universe.identities import load_identities
+    from workbench.data.universe.selecting import membership, universe_at
+    from workbench.data.universe.spans import asset_bars, listing_spans
 
 _NAMES = {
     "BAR_FIELDS": "bars",
@@ -33,30 +44,54 @@ _NAMES = {
     "QualityReport": "quality.report",
     "RecordStore": "store.records",
     "SAMPLE_SYMBOLS": "sources.sample",
+    "align_higher": "resampling",
+    "apply_repair": "quality.repair",
+    "as_known": "point_in_time",
+    "asset_bars": "universe.spans",
     "available_symbols": "dataset",
     "bars_of": "bars",
     "check_bars": "bars",
     "content_hash": "bars",
     "coverage": "quality.months",
+    "dollar_bars": "information_bars",
+    "find_outliers": "quality.outliers",
     "freshness": "inventory",
+    "funding_of": "perpetuals",
+    "gap_summary": "quality.gaps",
+    "gap_table": "quality.gaps",
+    "identity_breaks": "universe.breaks",
+    "imbalance_bars": "information_bars",
     "import_file": "files.importing",
     "import_files": "files.importing",
+    "import_funding": "perpetuals",
     "infer_timeframe": "timeframes",
     "ingest_sample": "sources.sample",
     "inspect_bars": "quality.inspecting",
+    "listing_spans": "universe.spans",
     "load_bars": "dataset",
     "load_dataset": "dataset",
+    "load_identities": "universe.identities",
+    "membership": "universe.selecting",
     "month_table": "inventory",
     "open_records": "store.records",
     "open_store": "store.barstore",
+    "plan_repair": "quality.repair",
     "quality_report": "quality.report",
     "read_bar_file": "files.barfile",
+    "resample": "resampling",
+    "resample_share": "resampling",
+    "run_bars": "information_bars",
     "source_shares": "inventory",
+    "split_identities": "universe.breaks",
     "sql": "query",
     "symbol_frame": "bars",
     "symbols_of": "bars",
     "synthetic_market": "sources.synthetic",
+    "tick_bars": "information_bars",
     "timeframe_delta": "timeframes",
+    "universe_at": "universe.selecting",
+    "volume_bars": "information_bars",
+    "with_mark": "perpetuals",
 }
 
 __all__ = [
@@ -71,30 +106,54 @@ __all__ = [
     "ImportReport",
     "QualityReport",
     "RecordStore",
+    "align_higher",
+    "apply_repair",
+    "as_known",
+    "asset_bars",
     "available_symbols",
     "bars_of",
     "check_bars",
     "content_hash",
     "coverage",
+    "dollar_bars",
+    "find_outliers",
     "freshness",
+    "funding_of",
+    "gap_summary",
+    "gap_table",
+    "identity_breaks",
+    "imbalance_bars",
     "import_file",
     "import_files",
+    "import_funding",
     "infer_timeframe",
     "ingest_sample",
     "inspect_bars",
+    "listing_spans",
     "load_bars",
     "load_dataset",
+    "load_identities",
+    "membership",
     "month_table",
     "open_records",
     "open_store",
+    "plan_repair",
     "quality_report",
     "read_bar_file",
+    "resample",
+    "resample_share",
+    "run_bars",
     "source_shares",
+    "split_identities",
     "sql",
     "symbol_frame",
     "symbols_of",
     "synthetic_market",
+    "tick_bars",
     "timeframe_delta",
+    "universe_at",
+    "volume_bars",
+    "with_mark",
 ]
 
 

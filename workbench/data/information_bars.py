@@ -85,9 +85,9 @@ def imbalance_bars(
     Notes
     -----
     θ_T = Σ b_t w_t, b_t = +1 for a buy and −1 for a sell; a bar closes at the first T with
-    |θ_T| ≥ E[T] · |E[b w]|. E[T] and E[b w] are exponentially weighted means over the finished bars of their number of
-    trades and of their mean b w; the first bar starts from the weight of its first ``expected_trades`` trades in
-    equal parts, and closes no sooner than with them. |E[b w]| is kept at or above 1/√E[T] of the usual weight, the
+    |θ_T| ≥ E[T] · |E[b w]|. E[T] is the exponentially weighted mean of the trades in finished bars, E[b w] that of
+    their b w, each trade with one weight. The first bar takes the weights of its first ``expected_trades`` trades as
+    half bought, half sold, and closes no sooner than with them. |E[b w]| is kept at or above √(E[w²] / E[T]), the
     imbalance that chance alone makes in E[T] trades: without that floor the bars of a balanced market shrink to
     nothing. Without sides b_t is the sign of the last change of price (the tick rule).
     """
@@ -110,7 +110,7 @@ def run_bars(
     -----
     θ_T = max(Σ_{buys} w_t, Σ_{sells} w_t); a bar closes at the first T with
     θ_T ≥ E[T] · max(E[w · buy], E[w · sell]), the means again exponentially weighted over finished bars. The larger
-    of the two is kept at or above 1/2 + √(2/π) / (2√E[T]) of the usual weight, what chance alone gives the larger side.
+    of the two is kept at or above E[w]/2 + √(E[w²] / (2π E[T])), what chance alone gives the larger side.
     """
     return _expected_bars(trades, by, expected_trades, span, limits, _run_close)
 
@@ -137,7 +137,8 @@ def _threshold_bars(trades: pd.DataFrame, threshold: float, by: Weight) -> pd.Da
         raise DataError(f"a {by} bar needs a size above 0, got {threshold}")
     _check(trades)
     total = np.concatenate([[0.0], np.cumsum(_weights(trades, by))])
-    stops, start, n = [], 0, len(trades)
+    stops: list[int] = []
+    start, n = 0, len(trades)
     while True:
         # Running sums carry rounding errors: an amount that is reached exactly must count as reached.
         goal = total[start] + threshold
@@ -163,42 +164,43 @@ def _expected_bars(
         )
     _check(trades)
     weights, signs = _weights(trades, by), trade_signs(trades)
-    buys, sells = (np.concatenate([[0.0], np.cumsum(np.where(signs == s, weights, 0.0))]) for s in (1.0, -1.0))
-    stops = _closes(buys, sells, expected, 2.0 / (span + 1.0), limits, close)
+    parts = np.vstack([np.where(signs > 0, weights, 0.0), np.where(signs < 0, weights, 0.0), weights**2])
+    sums = np.concatenate([np.zeros((3, 1)), np.cumsum(parts, axis=1)], axis=1)
+    stops = _closes(sums, expected, 2.0 / (span + 1.0), limits, close)
     return _bars(trades, stops)
 
 
-def _closes(
-    buys: FloatArray, sells: FloatArray, expected: float, alpha: float, limits: tuple[float, float], close: _Close
-) -> IntArray:
-    """Walk from bar to bar; inside one the threshold is fixed, so its end is found by one look at running sums."""
-    n, start, length = len(buys) - 1, 0, expected
-    first = int(np.ceil(expected))
+def _closes(sums: FloatArray, expected: float, alpha: float, limits: tuple[float, float], close: _Close) -> IntArray:
+    """Walk from bar to bar; inside one the threshold is fixed, so its end is found by one look at running sums.
+
+    ``sums`` are the running sums of weights bought, weights sold and squared weights, shape (3, n_trades + 1).
+    """
+    n, first = sums.shape[1] - 1, int(np.ceil(expected))
     if n < first:
         return np.empty(0, np.int64)
-    mean = np.array([buys[first], sells[first]]) / first  # weight a trade, by side
-    mean = np.full(2, mean.sum() / 2)  # nothing is known of their balance yet
-    earliest, stops = first, []
+    start, earliest, length, count = 0, first, expected, expected
+    total = sums[:, first] * (expected / first)
+    total[:2] = total[:2].mean()  # nothing is known of their balance yet
+    stops: list[int] = []
     while start < n:
-        stop = _next_close(buys, sells, start, earliest, length, mean, close)
+        stop = _next_close(sums, start, earliest, length, total / count, close)
         if stop < 0:
             break
         stops.append(stop)
         size = stop - start
         length = float(np.clip((1 - alpha) * length + alpha * size, limits[0] * expected, limits[1] * expected))
-        mean = (1 - alpha) * mean + alpha * np.array([buys[stop] - buys[start], sells[stop] - sells[start]]) / size
+        total = (1 - alpha) * total + alpha * (sums[:, stop] - sums[:, start])
+        count = (1 - alpha) * count + alpha * size
         start, earliest = stop, stop + 1
     return np.array(stops, np.int64)
 
 
-def _next_close(
-    buys: FloatArray, sells: FloatArray, start: int, earliest: int, length: float, mean: FloatArray, close: _Close
-) -> int:
+def _next_close(sums: FloatArray, start: int, earliest: int, length: float, mean: FloatArray, close: _Close) -> int:
     """Return the number of trades up to and with the one that closes the bar, -1 when none does."""
-    reach, begin = int(2 * length) + 16, max(earliest, start + 1)
-    while begin < len(buys):
-        stop = min(begin + reach, len(buys))
-        found = close(buys[begin:stop] - buys[start], sells[begin:stop] - sells[start], length, mean)
+    reach, begin, n = int(2 * length) + 16, max(earliest, start + 1), sums.shape[1]
+    while begin < n:
+        stop = min(begin + reach, n)
+        found = close(sums[0, begin:stop] - sums[0, start], sums[1, begin:stop] - sums[1, start], length, mean)
         if found >= 0:
             return begin + found
         begin, reach = stop, 2 * reach
@@ -206,14 +208,13 @@ def _next_close(
 
 
 def _imbalance_close(bought: FloatArray, sold: FloatArray, length: float, mean: FloatArray) -> int:
-    least = mean.sum() / np.sqrt(length)
-    threshold = length * max(abs(mean[0] - mean[1]), least)
+    threshold = length * max(abs(mean[0] - mean[1]), np.sqrt(mean[2] / length))
     return _first(np.abs(bought - sold) >= threshold * (1 - _SMALL))
 
 
 def _run_close(bought: FloatArray, sold: FloatArray, length: float, mean: FloatArray) -> int:
-    least = mean.sum() * (0.5 + np.sqrt(0.5 / np.pi / length))
-    threshold = length * max(mean[0], mean[1], least)
+    by_chance = 0.5 * (mean[0] + mean[1]) + np.sqrt(mean[2] / (2 * np.pi * length))
+    threshold = length * max(mean[0], mean[1], by_chance)
     return _first(np.maximum(bought, sold) >= threshold * (1 - _SMALL))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from workbench.errors import DataError
 from workbench.typing import Bars, IntArray
 
 if TYPE_CHECKING:
-    from workbench.data.store.recordstore import RecordStore
+    from workbench.data.store.records import RecordStore
 
 _RATES = ("rate", "funding_rate", "fundingRate", "fundingrate")
 _MARKS = ("mark_price", "markPrice")
@@ -116,12 +117,13 @@ def with_mark(bars: Bars, mark_bars: Bars, *, timeframe: str | None = None, mark
     for symbol in symbols_of(bars):
         if symbol not in known:
             raise DataError(f"no mark price of {symbol!r}.{did_you_mean(symbol, known)}")
-    closes = mark_bars["close"][list(symbols_of(bars))]
+    symbols = list(symbols_of(bars))
+    closes = pd.DataFrame(mark_bars["close"])[symbols]
     mark = align_higher(pd.DatetimeIndex(bars.index), closes, lower=timeframe, timeframe=mark_timeframe)
-    basis = bars["close"] / mark - 1.0
-    for name, panel in (("mark", mark), ("basis", basis[mark.columns])):
-        columns = pd.MultiIndex.from_product([[name], panel.columns], names=["field", "symbol"])
-        parts.append(panel.set_axis(columns, axis=1))
+    apart = pd.DataFrame(bars["close"])[symbols] / mark - 1.0
+    for name, panel in (("mark", mark), ("basis", apart)):
+        labels = [(name, symbol) for symbol in panel.columns]
+        parts.append(panel.set_axis(pd.MultiIndex.from_tuples(labels, names=["field", "symbol"]), axis=1))
     return pd.concat(parts, axis=1)
 
 
@@ -174,7 +176,11 @@ def basis(bars: Bars, other: Bars) -> pd.DataFrame:
 
 
 def _read(path: Path) -> pd.DataFrame:
-    readers = {".parquet": pd.read_parquet, ".feather": pd.read_feather, ".csv": pd.read_csv}
+    readers: dict[str, Callable[[Path], pd.DataFrame]] = {
+        ".parquet": pd.read_parquet,
+        ".feather": pd.read_feather,
+        ".csv": pd.read_csv,
+    }
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise DataError(f"{path.name} is not a file of funding rates that is known; use {', '.join(readers)}")
@@ -202,9 +208,11 @@ def _times(frame: pd.DataFrame, path: Path) -> pd.DatetimeIndex:
     if name is None:
         raise DataError(f"{path.name} has no times: columns {list(map(str, frame.columns))}; one must be 'time'")
     column = frame[name]
-    unit = "ms" if pd.api.types.is_numeric_dtype(column) else None
     try:
-        times = pd.to_datetime(column, utc=True, unit=unit)
+        if pd.api.types.is_numeric_dtype(column):
+            times = pd.to_datetime(column, utc=True, unit="ms")
+        else:
+            times = pd.to_datetime(column, utc=True)
     except (ValueError, OverflowError) as err:
         raise DataError(f"{path.name}: column {name!r} is no time ({' '.join(str(err).split())})") from None
     return pd.DatetimeIndex(times, name="time").as_unit("us")

@@ -27,6 +27,7 @@ _THIN = 0.05
 class _Series:
     symbol: str
     times: IntArray  # open times, ns since 1970
+    own: IntArray  # those of bars that its own venue gave
     calendar: Calendar
     holes: list[tuple[pd.Timestamp, int]]
     breaks: list[Break]
@@ -82,7 +83,8 @@ def gap_table(
     - ``market_closed``: most other series with the same weekly sessions lack the same bars.
     - ``venue_down``: around the clock, most other series lack the same bars. A series bears witness when it has bars
       before and after the gap and by itself lacks at most 5 % of its bars in holes of up to 48 bars; it lacks the same
-      bars when at most half of them are there. One witness is enough; the table tells the counts.
+      bars when its venue gave at most half of them; bars of another venue and repaired ones bear no witness. One
+      witness is enough; the table tells the counts.
     - ``no_trades``: the venue was asked and has no bar there, or the market trades thinly around the gap (at least 10
       other short holes of its own within 1,000 bars).
     - ``unknown``: none of these.
@@ -125,7 +127,10 @@ def _load(
     holes = missing_times(times, delta, calendar) if len(times) > 1 else []
     breaks = find_breaks(frame, symbol, source, lines)
     idle = int((frame["volume"].to_numpy() == 0).sum())
-    return _Series(symbol, times.as_unit("ns").asi8.astype(np.int64), calendar, holes, breaks, idle)
+    told = store.provenance(source, symbol, timeframe)
+    own = ((told["source"] == source) & ~told["repaired"]).to_numpy(dtype=bool)
+    opens = times.as_unit("ns").asi8.astype(np.int64)
+    return _Series(symbol, opens, opens if own.all() else opens[own], calendar, holes, breaks, idle)
 
 
 def _notes(settings: Settings | None, source: str, symbol: str, timeframe: str) -> pd.DataFrame | None:
@@ -160,8 +165,8 @@ def _witnesses(starts: IntArray, ends: IntArray, counts: IntArray, others: list[
     """Return for each gap how many other series traded around it, and how many of them lack the same bars."""
     asked, lacking = np.zeros(len(starts), np.int64), np.zeros(len(starts), np.int64)
     for other in others:
-        first, stop = np.searchsorted(other.times, starts), np.searchsorted(other.times, ends)
-        around = (first > 0) & (stop < len(other.times))
+        first, stop = np.searchsorted(other.own, starts), np.searchsorted(other.own, ends)
+        around = (first > 0) & (stop < len(other.own))
         asked += around
         lacking += around & (2 * (stop - first) <= counts)
     return asked, lacking

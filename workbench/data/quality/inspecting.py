@@ -12,6 +12,7 @@ from workbench.data.dataset import load_bars
 from workbench.data.quality.report import QualityReport, quality_report
 from workbench.data.sources.synthetic import MARKETS
 from workbench.data.store.barstore import open_store
+from workbench.data.universe.identities import load_identities
 
 if TYPE_CHECKING:
     from workbench.typing import Bars
@@ -33,4 +34,5 @@ def inspect_bars(
         return bars, quality_report(bars, timeframe)
     store = open_store(settings)
     findings = pd.concat([store.import_findings(source, s, timeframe) for s in symbols], ignore_index=True)
-    return bars, quality_report(bars, timeframe, findings=findings)
+    table = load_identities(settings)
+    return bars, quality_report(bars, timeframe, findings=findings, identities=table, source=source)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,14 +10,18 @@ import pandas as pd
 
 from workbench.data.bars import BAR_FIELDS, VIOLATIONS, field_arrays, symbols_of, violations
 from workbench.data.quality.calendars import Calendar, infer_calendar, missing_times
+from workbench.data.quality.outliers import find_outliers
 from workbench.data.store.kept import FINDING_COLUMNS
 from workbench.data.timeframes import timeframe_delta
+from workbench.data.universe.breaks import find_breaks
+from workbench.data.universe.identities import IDENTITIES, Identity
 from workbench.errors import DataError
 from workbench.typing import Bars, BoolArray, FloatArray
 
 KINDS = (
     "gap", "off_grid", "unsorted", "duplicate", "conflicting_duplicate", "outlier", "jump",
-    "zero_volume", "no_volume", "flat", "repeated", *VIOLATIONS,
+    "zero_volume", "no_volume", "flat", "repeated", "identity_break", "bad_print", "real_move", "resampled",
+    *VIOLATIONS,
 )  # fmt: skip
 """All kinds of findings; those from ``missing_value`` on break the bars convention."""
 
@@ -56,7 +61,13 @@ class QualityReport:
 
 
 def quality_report(
-    bars: Bars, timeframe: str, calendar: Calendar | None = None, findings: pd.DataFrame | None = None
+    bars: Bars,
+    timeframe: str,
+    calendar: Calendar | None = None,
+    findings: pd.DataFrame | None = None,
+    second: Bars | None = None,
+    identities: Iterable[Identity] = IDENTITIES,
+    source: str = "*",
 ) -> QualityReport:
     """Look for defects in bars, which need not pass the door.
 
@@ -70,6 +81,11 @@ def quality_report(
         Default: told from the times of each symbol (`workbench.data.calendars.infer_calendar`).
     findings : DataFrame, optional
         What imports found on the way (`BarStore.import_findings`); it joins the report.
+    second : DataFrame, optional
+        Bars that pass the door of the same symbols at another venue: outliers are then judged against them
+        (`workbench.data.quality.outliers`).
+    identities, source : optional
+        The table of identities and the bars' source, by which ``identity_break`` is told.
 
     Notes
     -----
@@ -79,20 +95,26 @@ def quality_report(
     that score; a move that stays is none. ``jump``: a close-to-close move of at least ±ln 1.5 and 10 robust
     deviations, value = the log return (splits, reused tickers). ``zero_volume`` and ``flat`` (high = low): one finding
     a bar; a series whose volume is 0 throughout has one ``no_volume`` instead. ``repeated``: all five values are those
-    of an earlier bar that was neither flat nor without volume, which markets do not do by chance.
+    of an earlier bar that was neither flat nor without volume, which markets do not do by chance. ``identity_break``:
+    from this bar on the symbol is another asset, known or likely (`workbench.data.universe`); value = log return over
+    the break. ``bad_print`` and ``real_move``: an outlier that the second venue refutes or confirms, value = its score.
+    ``resampled`` tells where a series was made of a shorter time frame.
     """
     delta = timeframe_delta(timeframe)
     if not isinstance(bars.index, pd.DatetimeIndex) or bars.index.tz is None or bars.columns.nlevels != 2:
         raise DataError("a quality report needs bars: UTC times as the index and columns (field, symbol)")
     found: list[pd.DataFrame] = [] if findings is None or findings.empty else [findings]
+    table = tuple(identities)
+    if second is not None:
+        found.append(_judged(bars, second))
     rows = {}
     for symbol in symbols_of(bars):
         values = field_arrays(bars, symbol)
         present = ~np.isnan(np.vstack(list(values.values()))).all(axis=0)
         series = pd.DataFrame(values, index=bars.index).iloc[np.flatnonzero(present)]
         chosen = calendar or infer_calendar(_clean_times(series), delta)
-        mine = _series_findings(series, symbol, delta, chosen)
-        found += mine
+        found += _series_findings(series, symbol, delta, chosen)
+        found += _identity_findings(series, symbol, source, table)
         rows[symbol] = _summary_row(series, chosen)
     joined = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=list(FINDING_COLUMNS))
     joined = joined.reindex(columns=list(FINDING_COLUMNS)).astype({"set_aside": bool})
@@ -132,6 +154,30 @@ def _series_findings(series: pd.DataFrame, symbol: str, delta: pd.Timedelta, cal
     again = np.asarray(series.duplicated(list(BAR_FIELDS))) & ~flat & ~idle & ~np.asarray(times.duplicated())
     found.append(_findings("repeated", symbol, times, again, "close", values["close"], "the values of an earlier bar"))
     return [f for f in found if not f.empty]
+
+
+def _identity_findings(
+    series: pd.DataFrame, symbol: str, source: str, table: tuple[Identity, ...]
+) -> list[pd.DataFrame]:
+    sound = series[(series[["open", "close"]] > 0).all(axis=1)].sort_index()
+    breaks = find_breaks(sound, symbol, source, table)
+    if not breaks:
+        return []
+    notes = [f"{b.asset_before} before, {b.asset_after} from here on: {b.note}" if b.known else b.note for b in breaks]
+    return [pd.DataFrame({
+        "kind": "identity_break", "symbol": symbol, "time": pd.DatetimeIndex([b.after for b in breaks]),
+        "field": "close", "value": [b.log_return for b in breaks], "note": notes, "set_aside": False,
+    })]  # fmt: skip
+
+
+def _judged(bars: Bars, second: Bars) -> pd.DataFrame:
+    """Return the outliers that a second venue refutes or confirms."""
+    told = find_outliers(bars, second)
+    told = told[told["verdict"].isin(["bad_print", "real_move"])]
+    return pd.DataFrame({
+        "kind": told["verdict"], "symbol": told["symbol"], "time": told["time"], "field": told["field"],
+        "value": told["score"], "note": told["note"], "set_aside": False,
+    })  # fmt: skip
 
 
 def _order_findings(series: pd.DataFrame, symbol: str) -> pd.DataFrame:
