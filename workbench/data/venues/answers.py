@@ -12,6 +12,10 @@ class BadAnswerError(VenueError):
     """
 
 
+class BadRowError(BadAnswerError):
+    """One row of an otherwise good answer cannot be: it is asked for again, but the venue does not count as failing."""
+
+
 class HistoryError(DataError):
     """A venue no longer has what is that old; ``earliest_ms`` is the first bar that it still has."""
 

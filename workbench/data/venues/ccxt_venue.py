@@ -12,7 +12,7 @@ import pandas as pd
 
 from workbench.config import did_you_mean
 from workbench.data.timeframes import canonical_timeframe, timeframe_delta
-from workbench.data.venues.answers import BadAnswerError, HistoryError
+from workbench.data.venues.answers import BadAnswerError, BadRowError, HistoryError
 from workbench.data.venues.catalogue import VenueInfo
 from workbench.data.venues.clock import Clock
 from workbench.data.venues.guard import Guard, state_name
@@ -162,7 +162,9 @@ class CcxtVenue:
         limit = max(1, min(int(limit), self.info.trades_per_page))
         size = base_units(self.exchange.markets[symbol])
         read = lambda: self.exchange.fetch_trades(symbol, int(since_ms), limit)  # noqa: E731
-        trades = self._ask(lambda: trades_frame(read(), since_ms=since_ms, latest_ms=self._latest_ms())).iloc[:limit]
+        trades = self._ask(lambda: trades_frame(read(), symbol, since_ms=since_ms, latest_ms=self._latest_ms())).iloc[
+            :limit
+        ]
         return trades.assign(amount=size(trades["amount"], trades["price"]))
 
     def fetch_funding(self, symbol: str, since_ms: int, limit: int) -> pd.DataFrame:
@@ -170,7 +172,9 @@ class CcxtVenue:
         self._perpetual(symbol, "funding")
         limit = max(1, min(int(limit), self.info.funding_per_page))
         read = lambda: self.exchange.fetch_funding_rate_history(symbol, int(since_ms), limit)  # noqa: E731
-        return self._ask(lambda: funding_frame(read(), since_ms=since_ms, latest_ms=self._latest_ms())).iloc[:limit]
+        return self._ask(lambda: funding_frame(read(), symbol, since_ms=since_ms, latest_ms=self._latest_ms())).iloc[
+            :limit
+        ]
 
     def fetch_open_interest(self, symbol: str, timeframe: str, since_ms: int, limit: int) -> pd.DataFrame:
         """Return one page of open interest: index ``time``, columns amount (base units), value (quote units)."""
@@ -178,7 +182,9 @@ class CcxtVenue:
         timeframe = self._known_timeframe(timeframe)
         limit = max(1, min(int(limit), self.info.open_interest_per_page))
         read = lambda: self.exchange.fetch_open_interest_history(symbol, timeframe, int(since_ms), limit)  # noqa: E731
-        return self._ask(lambda: interest_frame(read(), since_ms=since_ms, latest_ms=self._latest_ms())).iloc[:limit]
+        return self._ask(lambda: interest_frame(read(), symbol, since_ms=since_ms, latest_ms=self._latest_ms())).iloc[
+            :limit
+        ]
 
     def fetch_order_book(self, symbol: str, limit: int = 100) -> OrderBook:
         """Return the order book."""
@@ -295,7 +301,7 @@ class _Page:
             raise _AheadError
         if self.refused and self.tries < 3:
             bar = self.refused[0]
-            raise BadAnswerError(f"a bar cannot be: {bar.kind}, {bar.field} = {bar.value:g}")
+            raise BadRowError(f"a bar cannot be: {bar.kind}, {bar.field} = {bar.value:g}")
         return bars
 
     def _form(self) -> RowFormat:

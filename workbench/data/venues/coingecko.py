@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.config import Settings, did_you_mean, load_settings
-from workbench.data.venues.answers import BadAnswerError
+from workbench.data.venues.answers import BadAnswerError, BadRowError
 from workbench.data.venues.catalogue import VENUES
 from workbench.data.venues.clock import Clock, SystemClock
 from workbench.data.venues.guard import Guard, state_name
@@ -137,7 +137,7 @@ class CoinGecko:
         frame = frame[(times % _DAY_MS == 0) & (times <= self.clock.now() * 1000)]  # the last point is now, no midnight
         wrong = ~(frame["price"] > 0) | (frame[["market_cap", "volume"]] < 0).any(axis=1)
         if wrong.any():
-            raise BadAnswerError(f"coingecko told an impossible value at {frame.index[wrong][0]:%Y-%m-%d}")
+            raise BadRowError(f"coingecko told an impossible value at {frame.index[wrong][0]:%Y-%m-%d}")
         return frame
 
     def _largest(self, ids: list[str]) -> str:
@@ -200,12 +200,12 @@ def _series(points: Any, what: str) -> pd.Series:
         raise BadAnswerError(f"coingecko answered {shown(points)} as {what}") from None
     times, values = table[:, 0], table[:, 1]
     if not (times >= EARLIEST_MS).all() or np.isinf(table).any():
-        raise BadAnswerError(f"coingecko told impossible times or values in {what}")
+        raise BadRowError(f"coingecko told impossible times or values in {what}")
     index = pd.DatetimeIndex(times.astype("int64").astype("datetime64[ms]"), tz="UTC")
     series = pd.Series(values, index=index)
     series = series[~(index.duplicated() & series.duplicated().to_numpy())]
     if series.index.has_duplicates:
-        raise BadAnswerError(f"coingecko told two values for {series.index[series.index.duplicated()][0]} in {what}")
+        raise BadRowError(f"coingecko told two values for {series.index[series.index.duplicated()][0]} in {what}")
     return series
 
 

@@ -37,7 +37,8 @@ def guarded_exchange(
 
     Signing, addresses, parameters and errors are ccxt's own. Replaced on this one object are ``throttle`` (weights go
     to the shared budget), ``fetch`` (ban and budget before, JSON or an error after), ``on_rest_response`` (status and
-    headers), ``milliseconds`` (the clock) and ``parse_ohlcvs`` (bars are read from the answer itself, without a loop).
+    headers), ``milliseconds`` (the clock), ``parse_ohlcvs`` (bars are read from the answer itself, without a loop) and
+    ``filter_by_symbol_since_limit`` (rows of another market or of impossible times must be seen, not passed over).
     """
     import ccxt
 
@@ -74,6 +75,7 @@ def guarded_exchange(
     exchange.throttle, exchange.fetch, exchange.on_rest_response = throttle, fetch, received
     exchange.milliseconds = lambda: int(clock.now() * 1000)
     exchange.parse_ohlcvs = lambda *_args, **_kwargs: []
+    exchange.filter_by_symbol_since_limit = lambda rows, *_args, **_kwargs: rows
     return exchange, last
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench.data.venues.answers import BadAnswerError
+from workbench.data.venues.answers import BadRowError
 from workbench.data.venues.rows import EARLIEST_MS, shown
 from workbench.data.venues.vocabulary import Market, OrderBook, Ticker
 from workbench.typing import FloatArray
@@ -21,15 +21,15 @@ _FAR_MS = 4_000_000_000_000
 """Perpetuals carry an end in the year 2100: no end."""
 
 
-def trades_frame(trades: Sequence[dict[str, Any]], *, since_ms: int, latest_ms: float) -> pd.DataFrame:
+def trades_frame(trades: Sequence[dict[str, Any]], symbol: str, *, since_ms: int, latest_ms: float) -> pd.DataFrame:
     """Return trades as a frame: index ``time``, columns id, price, amount, side (``buy``: the taker bought).
 
     Raises
     ------
-    BadAnswerError
+    BadRowError
         When a trade has no time or id, a price or amount that is not above 0, or a time in the future.
     """
-    times = _times(trades, latest_ms)
+    times = _times(trades, symbol, latest_ms)
     price, amount = (_numbers(trades, name, "trade") for name in ("price", "amount"))
     ids = [t.get("id") for t in trades]
     sides = [t.get("side") for t in trades]
@@ -38,44 +38,44 @@ def trades_frame(trades: Sequence[dict[str, Any]], *, since_ms: int, latest_ms: 
         [not isinstance(i, str) or not i or s not in ("buy", "sell") for i, s in zip(ids, sides, strict=True)], bool
     )
     if wrong.any():
-        raise BadAnswerError(f"a trade cannot be: {_told(trades[int(wrong.argmax())])}")
+        raise BadRowError(f"a trade cannot be: {_told(trades[int(wrong.argmax())])}")
     frame = pd.DataFrame({"id": ids, "price": price, "amount": amount, "side": sides}, index=_index(times))
     frame = frame.astype({"id": "string", "side": "string"})
     return _from(frame, since_ms).drop_duplicates("id")
 
 
-def funding_frame(rates: Sequence[dict[str, Any]], *, since_ms: int, latest_ms: float) -> pd.DataFrame:
+def funding_frame(rates: Sequence[dict[str, Any]], symbol: str, *, since_ms: int, latest_ms: float) -> pd.DataFrame:
     """Return funding rates as a frame: index ``time``, columns rate (fraction), mark_price (NaN where untold).
 
     Raises
     ------
-    BadAnswerError
+    BadRowError
         When a rate is not a number between -1 and 1, or a time is in the future.
     """
-    times = _times(rates, latest_ms)
+    times = _times(rates, symbol, latest_ms)
     rate = _numbers(rates, "fundingRate", "funding rate")
     if not (np.abs(rate) < 1).all():
-        raise BadAnswerError(f"a funding rate cannot be: {_told(rates[int((~(np.abs(rate) < 1)).argmax())])}")
+        raise BadRowError(f"a funding rate cannot be: {_told(rates[int((~(np.abs(rate) < 1)).argmax())])}")
     marks = [_positive((r.get("info") or {}).get("markPrice")) for r in rates]
     frame = pd.DataFrame({"rate": rate, "mark_price": np.array(marks, np.float64)}, index=_index(times))
     return _unique(_from(frame, since_ms))
 
 
-def interest_frame(rows: Sequence[dict[str, Any]], *, since_ms: int, latest_ms: float) -> pd.DataFrame:
+def interest_frame(rows: Sequence[dict[str, Any]], symbol: str, *, since_ms: int, latest_ms: float) -> pd.DataFrame:
     """Return open interest as a frame: index ``time``, columns amount (base units), value (quote units).
 
     One of the two is NaN where the venue tells only the other.
 
     Raises
     ------
-    BadAnswerError
+    BadRowError
         When both are missing, one is negative or infinite, or a time is in the future.
     """
-    times = _times(rows, latest_ms)
+    times = _times(rows, symbol, latest_ms)
     amount, value = (_numbers(rows, n, "open interest") for n in ("openInterestAmount", "openInterestValue"))
     wrong = (np.isnan(amount) & np.isnan(value)) | (amount < 0) | (value < 0) | np.isinf(amount) | np.isinf(value)
     if wrong.any():
-        raise BadAnswerError(f"an open interest cannot be: {_told(rows[int(wrong.argmax())])}")
+        raise BadRowError(f"an open interest cannot be: {_told(rows[int(wrong.argmax())])}")
     return _unique(_from(pd.DataFrame({"amount": amount, "value": value}, index=_index(times)), since_ms))
 
 
@@ -112,12 +112,12 @@ def book_of(symbol: str, told: dict[str, Any], now: float) -> OrderBook:
 
     Raises
     ------
-    BadAnswerError
+    BadRowError
         When a side is not price levels, best first, or the best bid is above the best ask.
     """
     bids, asks = _levels(told.get("bids"), -1), _levels(told.get("asks"), 1)
     if len(bids) and len(asks) and bids[0, 0] >= asks[0, 0]:
-        raise BadAnswerError(f"the order book of {symbol} is crossed: bid {bids[0, 0]:g}, ask {asks[0, 0]:g}")
+        raise BadRowError(f"the order book of {symbol} is crossed: bid {bids[0, 0]:g}, ask {asks[0, 0]:g}")
     time = told.get("timestamp")
     return OrderBook(symbol, time / 1000 if isinstance(time, int | float) else now, bids, asks)
 
@@ -127,12 +127,12 @@ def ticker_of(symbol: str, told: dict[str, Any], now: float) -> Ticker:
 
     Raises
     ------
-    BadAnswerError
+    BadRowError
         When a price is not above 0 or bid is above ask.
     """
     prices = [_number(told.get(name)) for name in ("bid", "ask", "last")]
     if any(p <= 0 or math.isinf(p) for p in prices) or prices[0] > prices[1]:
-        raise BadAnswerError(f"the ticker of {symbol} cannot be: bid, ask, last = {prices}")
+        raise BadRowError(f"the ticker of {symbol} cannot be: bid, ask, last = {prices}")
     time = told.get("timestamp")
     volumes = [_number(told.get(name)) for name in ("baseVolume", "quoteVolume")]
     return Ticker(symbol, time / 1000 if isinstance(time, int | float) else now, *prices, *volumes)
@@ -142,18 +142,21 @@ def _levels(side: Any, sign: int) -> FloatArray:
     try:
         levels = np.array([[float(p), float(a)] for p, a, *_ in side], np.float64).reshape(-1, 2)
     except (TypeError, ValueError):
-        raise BadAnswerError(f"one side of an order book is {shown(side)}") from None
+        raise BadRowError(f"one side of an order book is {shown(side)}") from None
     ordered = (np.diff(levels[:, 0]) * sign >= 0).all()
     if not (np.isfinite(levels).all() and (levels[:, 0] > 0).all() and (levels[:, 1] >= 0).all() and ordered):
-        raise BadAnswerError(f"one side of an order book cannot be: {shown(side)}")
+        raise BadRowError(f"one side of an order book cannot be: {shown(side)}")
     return levels
 
 
-def _times(rows: Sequence[dict[str, Any]], latest_ms: float) -> FloatArray:
+def _times(rows: Sequence[dict[str, Any]], symbol: str, latest_ms: float) -> FloatArray:
+    foreign = next((row for row in rows if row.get("symbol") not in (symbol, None)), None)
+    if foreign is not None:
+        raise BadRowError(f"a row of another market came for {symbol}: {_told(foreign)}")
     times = np.array([_number(r.get("timestamp")) for r in rows], np.float64)
     bad = ~((times >= EARLIEST_MS) & (times <= latest_ms))
     if bad.any():
-        raise BadAnswerError(f"a time cannot be: {_told(rows[int(bad.argmax())])}")
+        raise BadRowError(f"a time cannot be: {_told(rows[int(bad.argmax())])}")
     return times
 
 
@@ -161,7 +164,7 @@ def _numbers(rows: Iterable[dict[str, Any]], name: str, what: str) -> FloatArray
     try:
         return np.array([_number(r.get(name)) for r in rows], np.float64)
     except (TypeError, ValueError):
-        raise BadAnswerError(f"a {what} has a {name} that is not a number") from None
+        raise BadRowError(f"a {what} has a {name} that is not a number") from None
 
 
 def _number(value: Any) -> float:
@@ -188,7 +191,7 @@ def _from(frame: pd.DataFrame, since_ms: int) -> pd.DataFrame:
 def _unique(frame: pd.DataFrame) -> pd.DataFrame:
     frame = frame[~frame.reset_index().duplicated().to_numpy()]
     if frame.index.has_duplicates:
-        raise BadAnswerError(f"two different values for {frame.index[frame.index.duplicated()][0]}")
+        raise BadRowError(f"two different values for {frame.index[frame.index.duplicated()][0]}")
     return frame
 
 

@@ -59,6 +59,7 @@ RULES: dict[str, Rule] = {
     "NetworkError": Rule(4),
     "NullResponse": Rule(3, down=False),
     "BadResponse": Rule(3, down=False),
+    "BadRowError": Rule(3, down=False, counts=False),
     "BadAnswerError": Rule(3, down=False),
     "OperationFailed": Rule(3),
     "RestrictedLocation": GONE,
