@@ -84,7 +84,7 @@ class ProFeed:
         if self.timeframe not in exchange.timeframes:
             known = ", ".join(exchange.timeframes)
             raise DataError(f"{self.venue} has no bars of {self.timeframe}; it has {known}: stream one and resample")
-        self.from_trades = not exchange.has.get("watchOHLCV")
+        self.from_trades = self._options.from_trades or not exchange.has.get("watchOHLCV")
         self._lay_out_caches()
 
     async def watch(self, symbol: str) -> list[Row]:
@@ -108,10 +108,19 @@ class ProFeed:
         """Tell whether a connection is open now."""
         return any(client.isConnected and not client.closed() for client in self._exchange.clients.values())
 
-    async def fetch(self, symbol: str, since_ms: int, limit: int) -> list[Row]:
-        """Return up to ``limit`` bars from ``since_ms`` on by one REST request, oldest first, the unclosed one too."""
-        rows = await self._asked(self._exchange.fetch_ohlcv(symbol, self.timeframe, since_ms, limit))
-        unique = {row.time: row for row in self._sound(rows) if row.time >= since_ms}
+    async def fetch(self, symbol: str, since_ms: int, limit: int, *, strict: bool = True) -> list[Row]:
+        """Return up to ``limit`` bars from ``since_ms`` on by one REST request, oldest first, the unclosed one too.
+
+        Raises
+        ------
+        VenueError
+            When the venue does not answer, or (``strict``) with a row that is no bar: the others are not trusted then.
+        """
+        raw = await self._asked(self._exchange.fetch_ohlcv(symbol, self.timeframe, since_ms, limit))
+        rows = self._sound(raw)
+        if strict and len(rows) < len(raw):
+            raise VenueError(f"{self.venue} answered {len(raw) - len(rows)} rows of {symbol} that are no bars")
+        unique = {row.time: row for row in rows if row.time >= since_ms}
         return [unique[time] for time in sorted(unique)]
 
     async def newest_trade_ms(self, symbol: str) -> int:

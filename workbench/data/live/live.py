@@ -17,7 +17,7 @@ from workbench.data.live.options import LiveOptions
 from workbench.data.live.repairs import Repairs
 from workbench.data.live.updates import BarUpdate, StreamStatus
 from workbench.data.venues.clock import Clock, SystemClock
-from workbench.errors import VenueError
+from workbench.errors import DataError, VenueError
 
 if TYPE_CHECKING:
     from workbench.typing import Bars
@@ -27,7 +27,11 @@ _UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, IndexError, OSEr
 
 
 class StreamDownError(VenueError):
-    """A connection was given up; the stream makes another."""
+    """A connection was given up; the stream makes another. ``since`` is the loop time of what was heard last."""
+
+    def __init__(self, message: str, since: float) -> None:
+        super().__init__(message)
+        self.since = since
 
 
 class LiveStream:
@@ -146,24 +150,35 @@ class LiveStream:
         await self._feed.close()
 
     async def _start(self) -> None:
-        for attempt in range(self._options.repair_attempts):
+        try:
+            await self._begin()
+        except (DataError, VenueError):
+            await self._feed.close()
+            raise
+        self._detail = ""
+        if self._feed.from_trades:
+            for machine in self._board.machines.values():
+                machine.confirm = True
+        self._tasks = [self._task(work) for work in (self._sessions(), self._rest.run(), self._skews())]
+
+    async def _begin(self) -> None:
+        """Load the markets and read the history, by as many tries as the time for it allows."""
+        loop, attempt = asyncio.get_running_loop(), 0
+        give_up = loop.time() + self._options.start_timeout
+        while True:
             try:
                 await self._feed.open()
                 self._skew = await self._feed.skew()
                 skew = 0.0 if math.isnan(self._skew) else self._skew
                 now_ms = int((self._clock.now() + skew) * 1000)  # by the venue's clock: this machine's may be wrong
                 await asyncio.gather(*(self._rest.read_history(symbol, now_ms) for symbol in self.symbols))
-                break
+                return
             except VenueError as err:
-                self._detail = str(err)
-                if attempt + 1 == self._options.repair_attempts:
+                self._detail, attempt = str(err), attempt + 1
+                wait = self._rest.backoff(attempt)
+                if loop.time() + wait > give_up:
                     raise
-                await asyncio.sleep(self._rest.backoff(attempt))
-        self._detail = ""
-        if self._feed.from_trades:
-            for machine in self._board.machines.values():
-                machine.confirm = True
-        self._tasks = [self._task(work) for work in (self._sessions(), self._rest.run(), self._skews())]
+                await asyncio.sleep(wait)
 
     def _task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         return asyncio.get_running_loop().create_task(self._guarded(work))
@@ -187,8 +202,8 @@ class LiveStream:
                 await self._session()
             except StreamDownError as err:
                 self._connected, self._suspect, self._detail = False, False, str(err)
+                self.outages.append((err.since, loop.time(), str(err)))
             lasted = loop.time() - began
-            self.outages.append((self._board.newest_seen(), loop.time(), self._detail))
             get_logger("data").info("stream_down", source=self.source, reason=self._detail, lasted=round(lasted, 1))
             self._feed.drop()
             healthy = lasted > 2 * self._options.max_silence  # one that drops at once is no better than none
@@ -218,7 +233,7 @@ class LiveStream:
                 rows = await self._feed.watch(symbol)
             except (ccxt.BaseError, *_UNREADABLE) as err:
                 reason = f"{type(err).__name__} {err}".partition("\n")[0][:160]
-                raise StreamDownError(f"connection lost: {reason}") from err
+                raise StreamDownError(f"connection lost: {reason}", self._board.newest_seen()) from err
             if self._feed.renewed():
                 self._connections += 1
                 self._board.connected()
@@ -237,7 +252,7 @@ class LiveStream:
         opened = loop.time()
         while not self._feed.connected():
             if loop.time() - opened > self._options.connect_timeout:
-                raise StreamDownError(f"no connection within {self._options.connect_timeout:g} s")
+                raise StreamDownError(f"no connection within {self._options.connect_timeout:g} s", opened)
             await asyncio.sleep(0.05)
         while True:
             if self._feed.strangers():
@@ -263,13 +278,13 @@ class LiveStream:
             if self._feed.from_trades:  # bars built of a part of the trades do not compare
                 behind = await self._feed.newest_trade_ms(symbol) > self._feed.last_trade_ms(symbol) > 0
         except VenueError as err:
-            raise StreamDownError(f"{told}, and no answer by REST: {err}") from err
+            raise StreamDownError(f"{told}, and no answer by REST: {err}", heard) from err
         if behind and board.seen(symbol) == heard:
             await asyncio.sleep(min(1.0, limit / 4))  # its message may be on the way
         if board.seen(symbol) != heard:
             return
         if behind:
-            raise StreamDownError(f"{told} while it was traded: frozen stream")
+            raise StreamDownError(f"{told} while it was traded: frozen stream", heard)
         board.quiet(symbol, loop.time())
         board.answered(symbol, rows, loop.time())
 

@@ -29,6 +29,8 @@ class LiveOptions:
         A closed bar is held back so long, so that a message that was overtaken can still mend it.
     patience : float
         A bar whose last message came longer than this before its successor's first is confirmed by REST.
+    start_timeout : float
+        The start is given up when the venue could not be asked for so long.
     repair_attempts : int
         REST answers that must contradict the WebSocket before what it claimed is dropped.
     history : int
@@ -37,6 +39,8 @@ class LiveOptions:
         Time between two measurements of the venue's clock.
     confirm : bool
         Confirm every closed bar by REST before readers see it as final.
+    from_trades : bool
+        Build bars of single trades where a venue would send candles too; closed ones are then confirmed by REST.
     """
 
     min_silence: float = 5.0
@@ -49,10 +53,12 @@ class LiveOptions:
     poll_every: float = 5.0
     settle: float = 0.3
     patience: float = 5.0
+    start_timeout: float = 30.0
     repair_attempts: int = 4
     history: int = 500
     skew_every: float = 600.0
     confirm: bool = False
+    from_trades: bool = False
 
     def at_speed(self, speed: float) -> LiveOptions:
         """Return the same for a replay venue whose clock runs at ``speed``×: what is counted in bars is shortened.

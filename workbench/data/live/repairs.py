@@ -44,7 +44,7 @@ class Repairs:
         since = max(now_ms - (self.options.history + 2) * self.feed.step_ms, 0)
         rows: list[Row] = []
         while True:
-            page = await self.feed.fetch(symbol, since, self.feed.page_limit)
+            page = await self.feed.fetch(symbol, since, self.feed.page_limit, strict=False)
             new = [row for row in page if not rows or row.time > rows[-1].time]
             rows += new
             if not new or len(page) < min(self.feed.page_limit, 2):
@@ -87,10 +87,15 @@ class Repairs:
     async def _repair(self, symbol: str) -> None:
         machine = self.board.machines[symbol]
         failed = contradicted = 0
+        holes_told = False
         while (need := machine.need) is not None:
-            bars = (need[1] - need[0]) // self.feed.step_ms + 2
+            limit = min((need[1] - need[0]) // self.feed.step_ms + 2, self.feed.page_limit)
             try:
-                rows = await self.feed.fetch(symbol, need[0], min(bars, self.feed.page_limit))
+                strict = failed < self.options.repair_attempts  # a bar that is always bad must not stop the stream
+                rows = await self.feed.fetch(symbol, need[0], limit, strict=strict)
+                if not holes_told and _has_hole(rows, need[0], self.feed.step_ms):
+                    holes_told = True  # ask again before it is believed that the venue never had them
+                    continue
             except VenueError as err:
                 self.trouble = f"the repair of {symbol} waits: {err}"
                 await asyncio.sleep(self.backoff(failed))
@@ -102,3 +107,7 @@ class Repairs:
             if machine.next_time == before and machine.need is not None:
                 await asyncio.sleep(self.backoff(contradicted))  # REST lags behind the WebSocket: ask again
                 contradicted += 1
+
+
+def _has_hole(rows: list[Row], first_ms: int, step_ms: int) -> bool:
+    return bool(rows) and rows[-1].time - first_ms != (len(rows) - 1) * step_ms

@@ -48,7 +48,7 @@ class StreamThread:
 
     @property
     def ready(self) -> bool:
-        """Whether the stream has started, or failed to: `history` and `take` answer at once."""
+        """Whether the stream has started (or failed to), so that `history` answers at once."""
         return self._ready.is_set()
 
     def history(self, n: int = 500, timeout: float = 60.0) -> Bars:
