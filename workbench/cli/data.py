@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from cyclopts import App
 
+from workbench.cli.data_fetch import fetch, venues
 from workbench.cli.data_quality import fill, gaps, resample, universe
 from workbench.cli.data_replay import serve_replay
 from workbench.cli.output import plain, print_json, print_table, show
@@ -21,6 +22,8 @@ app = App(name="data")
 for _verb in (gaps, universe, fill, resample):
     app.command(_verb)
 app.command(serve_replay, name="serve-replay")
+app.command(fetch)
+app.command(venues)
 _SHOWN = 20
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,8 @@ from workbench.data.bars import symbol_frame
 from workbench.data.store.barstore import BarStore, open_store
 from workbench.data.timeframes import canonical_timeframe, timeframe_delta, utc_range
 from workbench.data.venues.clock import Clock, SystemClock
-from workbench.data.venues.fetching import fetch
+from workbench.data.venues.failover import VenueChain
+from workbench.data.venues.fetching import fetch, named_venues
 from workbench.data.venues.progress import Progress, Silent
 from workbench.data.venues.vocabulary import Venue
 from workbench.errors import DataError
@@ -171,6 +173,26 @@ def cross_check(
 
         get_logger("data").warning("a cross-check of closes failed", check=str(check))
     return check
+
+
+def check_against(
+    against: str, source: str, symbols: Sequence[str], timeframe: str, *, settings: Settings, at: str = ""
+) -> None:
+    """Refuse a second source that cannot check these series, before anything is fetched.
+
+    Raises
+    ------
+    DataError
+        When it is unknown, the source itself, or lacks a symbol or the time frame.
+    """
+    if against == source:
+        raise DataError(f"a series cannot be checked against itself; name another venue than {against!r}")
+    if against == "coingecko":
+        return
+    clock = SystemClock()
+    chain = VenueChain(named_venues(against, settings, clock, at), clock)
+    for symbol in symbols:
+        chain.pick(symbol, canonical_timeframe(timeframe))
 
 
 def _coingecko(ours: pd.Series, symbol: str, timeframe: str, settings: Settings, clock: Clock, at: str) -> pd.Series:
