@@ -36,7 +36,7 @@ def serve_replay(
     source
         synthetic, a synthetic market such as "planted(strength=0.3, seed=7)", or a source of the store.
     symbols
-        Symbols such as BTC/USDT, parted by commas; all of a stored source, or BTC, ETH and SOL against USDT, when left out.
+        Symbols such as BTC/USDT, parted by commas; when left out all of a stored source, or BTC, ETH and SOL.
     timeframe
         Bar length of stored bars; the lowest stored one when left out.
     speed

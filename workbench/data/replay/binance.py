@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from workbench.data.replay.binance_asked import Asked, BinanceError
 from workbench.data.replay.binance_shapes import (
     agg_trades_json,
@@ -14,9 +16,10 @@ from workbench.data.replay.binance_shapes import (
     klines_json,
     mark_price,
     public_trades_json,
+    text,
     ticker_24h,
 )
-from workbench.data.replay.grid import HOUR, length_ms
+from workbench.data.replay.grid import HOUR, MINUTE, length_ms
 from workbench.data.replay.market import FUNDING_MS, Instrument, PriceKind
 from workbench.data.replay.server import Call, Channel, ReplayServer, json_answer
 from workbench.errors import DataError
@@ -158,6 +161,16 @@ class _Binance:
 
         return self._each(asked, one)
 
+    def average_price(self, asked: Asked) -> Any:
+        """Answer the mean price of the last five minutes' trades."""
+        info = asked.instrument()
+        trades = asked.market.trades(info.symbol, asked.now - 5 * MINUTE, asked.now + 1)
+        if not len(trades):
+            trades = asked.market.last_trades(info.symbol, asked.now, 1)
+        weights = trades.amounts if trades.amounts.sum() else None
+        mean = float(np.average(trades.prices, weights=weights))
+        return {"mins": 5, "price": text(mean, 8), "closeTime": int(trades.times[-1])}
+
     def _each(self, asked: Asked, answer: Callable[[Instrument], dict[str, Any]]) -> Any:
         if asked.params.get("symbol"):
             return answer(asked.instrument())
@@ -189,6 +202,7 @@ class BinanceSpot(_Binance):
             "/api/v3/ticker/price": self.price,
             "/api/v3/ticker/bookTicker": self.book_ticker,
             "/api/v3/ticker": self.ticker,
+            "/api/v3/avgPrice": self.average_price,
             "/sapi/v1/system/status": lambda _: {"status": 0, "msg": "normal"},
         }
 

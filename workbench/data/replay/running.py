@@ -24,16 +24,10 @@ _STOP_S = 20.0
 
 def all_dialects() -> list[Dialect]:
     """Return the dialects of all venues that the replay venue stands in for."""
-    import importlib
+    from workbench.data.replay.binance import BinanceCoinm, BinanceSpot, BinanceUsdm
+    from workbench.data.replay.kraken import Kraken
 
-    found: list[Dialect] = []
-    for module, names in (("binance", ("BinanceSpot", "BinanceUsdm", "BinanceCoinm")), ("kraken", ("Kraken",))):
-        try:
-            loaded = importlib.import_module(f"workbench.data.replay.{module}")
-        except ModuleNotFoundError:
-            continue
-        found += [getattr(loaded, name)() for name in names]
-    return found
+    return [BinanceSpot(), BinanceUsdm(), BinanceCoinm(), Kraken()]
 
 
 class ReplayVenue(ReplayServer):
