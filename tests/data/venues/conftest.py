@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -46,7 +47,8 @@ class Asked:
 
 @dataclass
 class Answer:
-    """What is sent back; ``body`` as bytes is sent as it is, ``cut`` drops the connection after so many bytes of it."""
+    """What is sent back; ``body`` as bytes is sent as it is, ``cut`` drops the connection after so many bytes of it,
+    ``drip_s`` is the wait before each byte."""
 
     body: Any = field(default_factory=list)
     status: int = 200
@@ -54,6 +56,7 @@ class Answer:
     kind: str = "application/json"
     cut: int | None = None
     reset: bool = False
+    drip_s: float = 0.0
 
 
 @dataclass
@@ -91,48 +94,56 @@ def answer_of() -> type[Answer]:
     return Answer
 
 
+class Handler(BaseHTTPRequestHandler):
+    """Serves one script."""
+
+    protocol_version = "HTTP/1.1"
+    script: ScriptedServer
+
+    def log_message(self, *_args: Any) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        parts = urlsplit(self.path)
+        _, host, path = parts.path.split("/", 2)
+        said = self.script.reply(Asked(host, f"/{path}", dict(parse_qsl(parts.query)), dict(self.headers)))
+        if said.reset:
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+            self.connection.close()
+            self.close_connection = True
+            return
+        body = said.body if isinstance(said.body, bytes) else json.dumps(said.body).encode()
+        self.send_response(said.status)
+        for name, value in {"Content-Type": said.kind, "Content-Length": str(len(body)), **said.headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        for byte in body if said.drip_s else b"":
+            time.sleep(said.drip_s)
+            self.wfile.write(bytes([byte]))
+        if not said.drip_s:
+            self.wfile.write(body[: said.cut])
+        self.close_connection = said.cut is not None
+
+    def handle(self) -> None:
+        try:
+            super().handle()
+        except (OSError, ValueError):  # the client went away, or the connection was reset on purpose
+            self.close_connection = True
+
+    def finish(self) -> None:
+        try:
+            super().finish()
+        except (OSError, ValueError):
+            self.close_connection = True
+
+
 @pytest.fixture
 def scripted_server() -> Iterator[ScriptedServer]:
     """A running scripted server."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *_args: Any) -> None:
-            pass
-
-        def do_GET(self) -> None:
-            parts = urlsplit(self.path)
-            _, host, path = parts.path.split("/", 2)
-            said = script.reply(Asked(host, f"/{path}", dict(parse_qsl(parts.query)), dict(self.headers)))
-            if said.reset:
-                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
-                self.connection.close()
-                self.close_connection = True
-                return
-            body = said.body if isinstance(said.body, bytes) else json.dumps(said.body).encode()
-            self.send_response(said.status)
-            for name, value in {"Content-Type": said.kind, "Content-Length": str(len(body)), **said.headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body[: said.cut])
-            self.close_connection = said.cut is not None
-
-        def handle(self) -> None:
-            try:
-                super().handle()
-            except (OSError, ValueError):  # the client went away, or the connection was reset on purpose
-                self.close_connection = True
-
-        def finish(self) -> None:
-            try:
-                super().finish()
-            except (OSError, ValueError):
-                self.close_connection = True
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    serving = type("Serving", (Handler,), {})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), serving)
     server.daemon_threads = True
-    script = ScriptedServer(f"http://127.0.0.1:{server.server_port}")
+    serving.script = script = ScriptedServer(f"http://127.0.0.1:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     yield script

@@ -329,6 +329,25 @@ def test_an_answer_that_drips_or_bursts_is_given_up(
         venue.fetch_bars("BTC/USDT", "1m", SINCE, 5)
 
 
+def test_a_drip_is_given_up_when_the_answer_is_late(
+    tmp_path: Path, scripted_server: Any, answer_of: Any, step_clock: Any
+) -> None:
+    venue = CcxtVenue(
+        VENUES["binance"],
+        folder=tmp_path,
+        clock=step_clock,
+        rng=np.random.default_rng(0),
+        at=scripted_server.url,
+        answer_s=0.5,
+    )
+    venue.exchange.timeout = 60_000  # each byte comes in time: only the deadline of the whole answer ends this
+    scripted_server.markets = False
+    scripted_server.say(answer_of(b" " * 100_000, drip_s=0.1))  # three hours of it
+    with pytest.raises(VenueDownError, match="RequestTimeout"):
+        venue.markets()
+    assert len(scripted_server.asked) == 4
+
+
 # Records beside bars.
 
 

@@ -101,7 +101,7 @@ VENUES: dict[str, VenueInfo] = {
             ("api.kraken.com",),
             60,
             ("spot",),
-            720,
+            721,
             _SPOT,
             trades_history=True,
             newest_only=720,
