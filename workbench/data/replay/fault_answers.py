@@ -31,7 +31,7 @@ async def _status(hit: Hit, call: Call, _request: web.Request) -> web.Response:
 
     status = int(hit.kind)
     headers = retry_after(hit, call.time) if status in (418, 429) else {}
-    if status in (403, 502):
+    if status in (403, 502, 503, 504):
         title = f"{status} {HTTPStatus(status).phrase}"
         text = f"<html><head><title>{title}</title></head><body><center><h1>{title}</h1></center></body></html>"
         return web.Response(text=text, status=status, content_type="text/html")
@@ -172,8 +172,8 @@ async def _stream(
     from aiohttp import web
 
     response = web.StreamResponse(status=answer.status, headers={"Content-Type": answer.content_type, **headers})
-    await response.prepare(request)
     try:
+        await response.prepare(request)
         async for piece in pieces:
             if gone(request):
                 raise DroppedError

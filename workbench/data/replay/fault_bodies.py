@@ -117,7 +117,8 @@ def _with_close_moved(row: Row) -> Row:
     """Move the close within the bar's own range, so that nothing else gives it away."""
     high, low, close = float(row[2]), float(row[3]), float(row[4])
     moved = low + 0.25 * (high - low) if close > (high + low) / 2 else low + 0.75 * (high - low)
-    return [*row[:4], _like(row[4], moved), *row[5:]]
+    places = max(len(f"{float(price):.8f}".rstrip("0").partition(".")[2]) for price in row[1:5])
+    return [*row[:4], _like(row[4], round(moved, places)), *row[5:]]
 
 
 def _some(rows: list[Row], hit: Hit) -> list[int]:
