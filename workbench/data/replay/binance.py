@@ -107,7 +107,7 @@ class _Binance:
     def depth(self, asked: Asked) -> Any:
         """Answer the order book."""
         info = asked.instrument()
-        book = asked.market.book(info.symbol, asked.now, asked.limit(100, 5000))
+        book = asked.market.book(info.symbol, asked.book_ms, asked.limit(100, 5000))
         return book_json(book, info)
 
     def agg_trades(self, asked: Asked) -> bytes:
@@ -150,7 +150,7 @@ class _Binance:
 
     def book_ticker(self, asked: Asked) -> Any:
         """Answer best prices, of one symbol or all."""
-        return self._each(asked, lambda i: book_ticker(asked.market.book(i.symbol, asked.now, 1), i))
+        return self._each(asked, lambda i: book_ticker(asked.market.book(i.symbol, asked.book_ms, 1), i))
 
     def price(self, asked: Asked) -> Any:
         """Answer last prices, of one symbol or all."""

@@ -24,6 +24,9 @@ class Asked:
         self.market = venue.market
         self.now = venue.now_ms()
         self.told_now = venue.now_ms(call.host)
+        step = venue.book_step_ms()
+        self.book_ms = self.now // step * step
+        """When the books were last changed: snapshots and streams show the same states."""
 
     def instruments(self) -> list[Instrument]:
         """Return the listed instruments of this host."""

@@ -25,6 +25,7 @@ from workbench.data.replay.trades import trades_per_bar
 from workbench.typing import FloatArray
 
 _DEPTH = 1000
+_MOST_STEPS = 60
 _BAR_EVERY_MS = {"spot": 1000, "swap": 250}
 
 
@@ -116,33 +117,45 @@ class TradeStream(Stream):
 
 
 class DepthStream(Stream):
-    """``depth@100ms``: what changed in the book since the last message; ids follow each other without a gap."""
+    """``depth@100ms``: all levels that changed since the last message; ids follow each other without a gap.
 
-    def __init__(self, market: ReplayMarket, info: Instrument, every_ms: int) -> None:
+    The book is walked through each state that a snapshot may have shown meanwhile, so that a reader who starts from a
+    snapshot in between is right too: a level may have changed and changed back.
+    """
+
+    def __init__(self, market: ReplayMarket, info: Instrument, every_ms: int, step_ms: Callable[[], int]) -> None:
         super().__init__(market, info)
-        self.every_ms = every_ms
+        self.every_ms, self._step_ms = every_ms, step_ms
         self._book: Book | None = None
 
     def due(self, now_ms: int, told_ms: int) -> Iterator[str]:
         """Yield messages."""
-        slot = now_ms // SLOT_MS
+        step = self._step_ms()
+        until = now_ms // step * step
         if self._book is None:
-            self._book = self.market.book(self.info.symbol, now_ms, _DEPTH)
+            self._book = self.market.book(self.info.symbol, until, _DEPTH)
             return
         before = self._book
-        if (slot - before.update_id) * SLOT_MS < self.every_ms:
+        if until - before.time_ms < self.every_ms:
             return
-        self._book = after = self.market.book(self.info.symbol, now_ms, _DEPTH)
-        sides = [
-            f'"{name}":{levels_json(changed(old, new), self.info)}'
-            for name, old, new in (("b", before.bids, after.bids), ("a", before.asks, after.asks))
-        ]
+        self._book, (bids, asks) = self._walk(before, until, step)
         futures = "" if self.info.kind == "spot" else f'"T":{told_ms},'
         linked = "" if self.info.kind == "spot" else f'"pu":{before.update_id},'
         yield (
             f'{{"e":"depthUpdate","E":{told_ms},{futures}"s":"{self.info.id}","U":{before.update_id + 1},'
-            f'"u":{after.update_id},{linked}{sides[0]},{sides[1]}}}'
+            f'"u":{self._book.update_id},{linked}"b":{bids},"a":{asks}}}'
         )
+
+    def _walk(self, book: Book, until: int, step: int) -> tuple[Book, list[str]]:
+        """Return the book at a time, and the levels of either side, as JSON, that changed on the way to it."""
+        times = range(book.time_ms // step * step + step, until + 1, step)
+        moved: tuple[dict[float, float], dict[float, float]] = ({}, {})
+        for time in times if len(times) <= _MOST_STEPS else (until,):  # a clock that was set has shown nothing between
+            after = self.market.book(self.info.symbol, time, _DEPTH)
+            moved[0].update(changed(book.bids, after.bids).tolist())
+            moved[1].update(changed(book.asks, after.asks).tolist())
+            book = after
+        return book, [levels_json(np.array(list(side.items())).reshape(-1, 2), self.info) for side in moved]
 
 
 class EveryStream(Stream):
@@ -187,13 +200,17 @@ class AllStream(Stream):
         yield _json([self._say(self.market, info, now_ms, told_ms) for info in self._infos])
 
 
-def stream_named(name: str, market: ReplayMarket, infos: list[Instrument]) -> Stream | None:
+def stream_named(
+    name: str, market: ReplayMarket, infos: list[Instrument], step_ms: Callable[[], int] = lambda: SLOT_MS
+) -> Stream | None:
     """Return the stream of a name such as ``btcusdt@kline_1m``; ``None`` where the host has none like it.
 
     Parameters
     ----------
     infos : list of Instrument
         Those of the host.
+    step_ms : callable
+        Gives the time between two states of the order books.
     """
     if not infos:
         return None
@@ -208,7 +225,7 @@ def stream_named(name: str, market: ReplayMarket, infos: list[Instrument]) -> St
     if what in ("trade", "aggTrade"):
         return TradeStream(market, info, what)
     if match := re.fullmatch(r"depth(?:@(\d+)ms)?", what):
-        return DepthStream(market, info, int(match[1] or (1000 if info.kind == "spot" else 250)))
+        return DepthStream(market, info, int(match[1] or (1000 if info.kind == "spot" else 250)), step_ms)
     if match := re.fullmatch(r"depth(5|10|20)(?:@(\d+)ms)?", what):
         levels = int(match[1])
         return EveryStream(market, info, int(match[2] or 1000), lambda m, i, n, t: _top(m, i, n, t, levels))

@@ -44,7 +44,7 @@ class Subscriptions:
         infos = [i for i in map(market.instrument, market.symbols) if i.kind == self.kind]
         for name in names:
             if name not in self.streams:
-                self.streams[name] = stream_named(name, market, infos)
+                self.streams[name] = stream_named(name, market, infos, self.venue.book_step_ms)
 
     def due(self) -> list[str]:
         """Return all messages that are due."""

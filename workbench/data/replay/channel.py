@@ -78,11 +78,11 @@ class Channel:
         """Send a message past the fault plan (for the plan itself)."""
         if self.socket.closed:
             raise ChannelClosedError
+        self.sent += 1
         try:
             await self.socket.send_str(text)
         except ConnectionError as err:
             raise ChannelClosedError from err
-        self.sent += 1
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close with a code. 1006 is never sent: the connection is cut."""

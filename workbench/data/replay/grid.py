@@ -75,7 +75,7 @@ def quantized(values: FloatArray, decimals: int) -> FloatArray:
 
 
 def decimals_of(values: FloatArray, most: int = 8) -> int:
-    """Return the fewest decimals that write all values but for the noise of floats (1e-14); ``most`` where none does."""
+    """Return the fewest decimals that write all values but for the noise of floats, 1e-14; else ``most``."""
     for decimals in range(most):
         if np.allclose(quantized(values, decimals), values, rtol=1e-14, atol=0.0):
             return decimals

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 class Dialect(Protocol):
     """How one venue speaks. Paths are without the host: ``/api/v3/klines``."""
 
-    hosts: tuple[str, ...]
-    """Original hosts that it answers for, such as ``api.binance.com``."""
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Original hosts that it answers for, such as ``api.binance.com``."""
+        ...
 
     async def handle_rest(self, call: Call, venue: ReplayServer) -> web.Response | None:
         """Answer a request; ``None``: this venue has no such path (404)."""

@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from workbench.data.replay.book import SLOT_MS
 from workbench.data.replay.calls import Call, RequestLog
 from workbench.data.replay.channel import Channel, ChannelClosedError, DroppedError
 from workbench.data.replay.protocols import Dialect, FaultPlan
@@ -71,6 +72,10 @@ class ReplayServer:
         now = self.clock.now()
         skew = self.faults.clock_skew(host, now) if host and self.faults is not None else 0.0
         return int((now + skew) * 1000)
+
+    def book_step_ms(self) -> int:
+        """Return the time between two states of the order books: a tenth of a second of the machine, at any speed."""
+        return SLOT_MS * max(1, round(getattr(self.clock, "speed", 1.0)))
 
     async def start(self, port: int = 0) -> str:
         """Listen on 127.0.0.1 (port 0: any free one) and return the base address."""
