@@ -338,17 +338,35 @@ def _first_row_changed(rows: np.ndarray) -> np.ndarray:
     return rows
 
 
-def test_a_closed_bar_that_changed_between_pages_is_listed_and_two_of_three_reads_decide(
+def test_a_closed_bar_that_changed_between_pages_is_listed_and_the_first_read_stays(
     settings: Settings, clock: Any
 ) -> None:
     venue = memory.MemoryVenue(clock, limit=500)
-    venue.faults[1] = _first_row_changed  # once: the third read agrees with the first
+    venue.faults[1] = _first_row_changed
     report = bring(settings, venue, "2020-02-09", "2020-02-10")
     np.testing.assert_array_equal(stored(settings), truth(venue, "2020-02-09", "2020-02-10"))
     revision = report.revisions()
     assert revision["field"].tolist() == ["close"]
     assert revision["kept"][0] != revision["other"][0]
     assert "other values on a second read" in str(report)
+
+
+def test_a_bar_that_was_not_over_at_the_first_read_is_no_revision(settings: Settings) -> None:
+    """This machine's clock runs ahead: what it takes for a closed bar still changes at the venue."""
+    clock = memory.StillClock("2020-02-10 07:31:30")
+    venue = memory.MemoryVenue(clock, limit=12, skew=-95)  # the first page ends with the bar of 07:29, not over there
+    answer = venue.fetch_bars
+
+    def slowly(*words: Any) -> np.ndarray:
+        rows = answer(*words)
+        clock.sleep(90)
+        return rows
+
+    venue.fetch_bars = slowly
+    report = bring(settings, venue, "2020-02-10 07:18")
+    rows = stored(settings)
+    np.testing.assert_array_equal(rows, truth(venue, "2020-02-10 07:18", "2020-02-10 08:00")[: len(rows)])
+    assert report.revisions().empty
 
 
 def test_a_stored_bar_that_changed_is_listed_and_stays(settings: Settings, clock: Any) -> None:

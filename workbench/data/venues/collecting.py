@@ -130,15 +130,6 @@ class Collector:
             return Page(recent.times[at], recent.rows[at])
         return joined([Page(recent.times[at], recent.rows[at]), self._stored(venue, rest)])
 
-    def mend(self, time: int, values: FloatArray) -> bool:
-        """Change a bar that waits to be written; False where it is written already."""
-        for _, page in reversed(self._pages):
-            row = page.row(time)
-            if row is not None:
-                row[:] = values
-                return True
-        return False
-
     def switch(self, left: str, took_over: str, reason: str) -> None:
         """Take note that another venue goes on; its first bar ends the time without any."""
         self._failed = (left, reason, self.clock.now(), self.clock.monotonic())

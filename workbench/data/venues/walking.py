@@ -16,6 +16,7 @@ from workbench.data.venues.failover import VenueChain, find_market
 from workbench.data.venues.judging import Page, Refused, empty_page, joined, judge
 from workbench.data.venues.spans import (
     DAY_MS,
+    GRACE_MS,
     SETTLE_MS,
     Span,
     ceil_grid,
@@ -58,10 +59,6 @@ class Sink(Protocol):
         """Return the bars already taken from this venue at times of a page."""
         ...
 
-    def mend(self, time: int, values: FloatArray) -> bool:
-        """Change a bar that is taken but not yet stored; False where it is stored."""
-        ...
-
     @property
     def chunks(self) -> int:
         """How often bars were written."""
@@ -97,7 +94,7 @@ class Walk:
         self.step, self.phase, self.overlap = step, phase, overlap
         self._venue: Venue | None = None
         self._chunk = -1
-        self._unproven: tuple[int, FloatArray] | None = None
+        self._unproven: tuple[int, FloatArray, float] | None = None
         self._after = 0  # where the bars taken so far end
 
     def over(self, wanted: Sequence[Span]) -> bool:
@@ -151,10 +148,13 @@ class Walk:
             self._take(venue, empty_page(), Span(cursor, first), wanted, cause="capped")
             cursor = first
         self._take(venue, page.between(cursor, bound), Span(cursor, bound), wanted)
-        self._unproven = (last, page.rows[-1]) if bound == last < stop else None
-        if bound == cursor and not self.chain.clock_known(venue):
-            self.chain.venue_now(venue)  # the same bar alone once more: its clock decides
-        return stop if self._at_end(venue, bound) else bound
+        self._unproven = (last, page.rows[-1], self.chain.clock.now()) if bound == last < stop else None
+        if bound > cursor:
+            return stop if self._runs(venue, last, GRACE_MS) else bound
+        if since < cursor and n_rows >= asked:
+            return bound  # full before anything new could be proven: again without the overlap
+        self.chain.venue_now(venue)  # the same bar alone once more: the venue's clock decides
+        return stop if self._runs(venue, bound, SETTLE_MS) else bound
 
     def _since(self, cursor: int) -> int:
         if self._unproven is not None or not self.overlap or not self.sink.begun:
@@ -187,21 +187,19 @@ class Walk:
         count = count_final(page.times, self.step, self._now(), self._venue_now(venue))
         return int(page.times[count - 1]) + self.step if count else -1
 
-    def _at_end(self, venue: Venue, last: int) -> bool:
-        """Tell whether the bar of a time is not final by the venue's own clock."""
+    def _runs(self, venue: Venue, time: int, grace: int) -> bool:
+        """Tell whether the bar of a time still runs by the venue's own clock, where that is known."""
         now = self._venue_now(venue)
-        return now is not None and closed_edge(now, self.step, self.phase, SETTLE_MS) <= last
+        return now is not None and closed_edge(now, self.step, self.phase, grace) <= time
 
     def _compare(self, venue: Venue, page: Page, cursor: int, stop: int, wanted: Sequence[Span]) -> None:
         """List the closed bars of a page that came with other values before."""
         if self._unproven is not None:
-            time, first = self._unproven
+            time, first, read = self._unproven
             row = page.row(time)
-            if row is not None and (first != row).any():
-                second = row.copy()
-                row[:] = self._third(venue, time, first, second)  # in the page itself: it is not taken yet
-                other = second if (row == first).all() else first
-                self.sink.revise(venue.name, time, row.copy(), other, "the last bar of a page, read again")
+            if row is not None and (first != row).any() and self._was_over(venue, time, read):
+                self.sink.revise(venue.name, time, first, row.copy(), "the last bar of a page, read again")
+                row[:] = first  # in the page itself: it is not taken yet
         taken = (page.times < cursor) | (~inside(page.times, wanted) & (page.times < stop))
         if not taken.any():
             return
@@ -209,20 +207,12 @@ class Walk:
         for time, kept in zip(before.times.tolist(), before.rows, strict=True):
             again = page.row(time)
             if again is not None and (again != kept).any():
-                self._settle(venue, time, kept, again)
+                self.sink.revise(venue.name, time, kept, again, "the bar that was taken first stays")
 
-    def _settle(self, venue: Venue, time: int, kept: FloatArray, other: FloatArray) -> None:
-        """A bar taken before has other values now: a third read decides while it is not stored yet."""
-        decided = self._third(venue, time, kept, other)
-        if (decided != kept).any() and self.sink.mend(time, decided):
-            self.sink.revise(venue.name, time, decided, kept, "two of three reads agree")
-        else:
-            self.sink.revise(venue.name, time, kept, other, "the bar that was taken first stays")
-
-    def _third(self, venue: Venue, time: int, first: FloatArray, second: FloatArray) -> FloatArray:
-        page, _ = self._ask(venue, time, 2)
-        third = page.row(time)
-        return first.copy() if third is not None and (third == first).all() else second.copy()
+    def _was_over(self, venue: Venue, time: int, read: float) -> bool:
+        """Tell whether a bar had been over for long, by the venue's clock, when it was first read."""
+        ahead = self.chain.venue_now(venue) - self.chain.clock.now()
+        return time + self.step + SETTLE_MS <= int((read + ahead) * 1000)
 
     def _take(self, venue: Venue, page: Page, span: Span, wanted: Sequence[Span], cause: str = "") -> None:
         """Push the wanted bars of a span, after a second look at its holes; ``cause`` says why they are, if known."""
@@ -254,12 +244,8 @@ class Walk:
     def _compare_pages(self, venue: Venue, first: Page, second: Page) -> None:
         shared, here, there = np.intersect1d(first.times, second.times, assume_unique=True, return_indices=True)
         for at in np.flatnonzero((first.rows[here] != second.rows[there]).any(axis=1)):
-            row, other = first.rows[here[at]], second.rows[there[at]].copy()
-            old = row.copy()
-            row[:] = self._third(venue, int(shared[at]), row, other)
-            self.sink.revise(
-                venue.name, int(shared[at]), row.copy(), other if (row == old).all() else old, "read twice"
-            )
+            row, other = first.rows[here[at]], second.rows[there[at]]
+            self.sink.revise(venue.name, int(shared[at]), row, other, "the bar that was taken first stays")
 
     def _nothing(self, venue: Venue, span: Span, wanted: Sequence[Span]) -> int:
         """The venue gave no bar from a place on: at the newest end that is all; before it, find where it goes on."""
@@ -299,7 +285,7 @@ class Walk:
         if not len(page.times) or page.times[0] <= since + self.step or n_rows < limit:
             return False
         edge = closed_edge(self._now(), self.step, self.phase)
-        return int(page.times[-1]) >= edge - self.step or self._at_end(venue, int(page.times[-1]))
+        return int(page.times[-1]) >= edge - self.step or self._runs(venue, int(page.times[-1]), GRACE_MS)
 
     def _capped(self, venue: Venue, span: Span, earliest: int, wanted: Sequence[Span]) -> int:
         """The venue says that it keeps nothing that old."""
