@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
-import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,17 +18,6 @@ from workbench.config import load_settings
 from workbench.tracking import RunRecord, write_record
 
 ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 PAGES = {
     "live_chart": ("SPX, last price", "Replay clock", "Play"),
     "risk_center": ("NORMAL", "Expected shortfall", "Open positions"),
@@ -42,63 +27,6 @@ PAGES = {
 }
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-
-
-@dataclass
-class Visit:
-    """What a page asked for and said while it was open."""
-
-    page: Any
-    requests: list[str] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
-
-    def text(self) -> str:
-        """Return all text of the page, shadow roots included."""
-        return self.page.evaluate(
-            """() => {
-                 const words = c => c.nodeType == 3 ? c.data : ['SCRIPT', 'STYLE'].includes(c.nodeName) ? ''
-                   : (c.shadowRoot ? walk(c.shadowRoot) : '') + walk(c);
-                 const walk = n => [...(n?.childNodes ?? [])].map(words).join(' ');
-                 return walk(document.body) }"""
-        )
-
-    def wait_for(self, *texts: str, seconds: float = 60) -> str:
-        """Wait until all texts are on the page."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            seen = self.text()
-            if all(t.casefold() in seen.casefold() for t in texts):
-                return seen
-            self.page.wait_for_timeout(50)
-        raise AssertionError(f"not seen: {[t for t in texts if t.casefold() not in seen.casefold()]} in {seen[:1500]}")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def served(home: Path, notebooks: Path) -> Iterator[str]:
-    """Run ``workbench app`` on a free port, and see that SIGTERM stops it cleanly."""
-    port = free_port()
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("WORKBENCH_")}
-    environment |= {"WORKBENCH_HOME": str(home), "WORKBENCH_NOTEBOOKS": str(notebooks), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "workbench", "app", "--port", str(port)]
-    process = subprocess.Popen(
-        command, env=environment, cwd=home, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert f"http://127.0.0.1:{port}/" in line, line + process.stdout.read()
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.send_signal(signal.SIGTERM)
-        told = process.communicate(timeout=60)[0]
-    assert process.returncode == 0, told
-    assert "Traceback" not in told, told
 
 
 @pytest.fixture(scope="module")
@@ -113,59 +41,10 @@ def home(tmp_path_factory: pytest.TempPathFactory, record: RunRecord, make_recor
 
 
 @pytest.fixture(scope="module")
-def address(home: Path) -> Iterator[str]:
+def address(home: Path, served: Any) -> Iterator[str]:
     """The project's own notebooks, served."""
     with served(home, ROOT / "notebooks") as url:
         yield url
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    """One browser for the module."""
-    if not Path(CHROMIUM).exists():
-        pytest.skip("Chromium is not installed; 'apt-get install chromium' brings it")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def visit(chromium: Any) -> Iterator[Callable[[str], Visit]]:
-    """Open an address in a fresh profile and record what it asks for."""
-    context = chromium.new_context(viewport={"width": 1440, "height": 900})
-    page = context.new_page()
-    seen = Visit(page)
-    page.on("request", lambda r: seen.requests.append(r.url))
-    page.on("console", lambda m: seen.errors.append(m.text) if m.type == "error" else None)
-    page.on("pageerror", lambda e: seen.errors.append(str(e)))
-
-    def go(url: str) -> Visit:
-        page.goto(url)
-        return seen
-
-    yield go
-    own = [urlsplit(u.removeprefix("blob:")) for u in seen.requests]
-    outside = [u for u in own if u.scheme != "data" and u.hostname != "127.0.0.1"]
-    assert not outside
-    assert not seen.errors
-    context.close()
-
-
-def drawn(seen: Visit) -> None:
-    """Wait until a chart's canvas holds more than one colour."""
-    seen.page.wait_for_function(
-        """() => { const find = n => [...n.querySelectorAll('*')].flatMap(e => [...(e.nodeName == 'CANVAS' ? [e] : []),
-             ...(e.shadowRoot ? find(e.shadowRoot) : [])]);
-             return find(document).some(c => { if (!c.width || !c.height) return false;
-               const d = c.getContext('2d')?.getImageData(0, 0, c.width, c.height).data; if (!d) return false;
-               const colours = new Set();
-               for (let i = 0; i < d.length; i += 4 * 97) colours.add(d[i] << 16 | d[i + 1] << 8 | d[i + 2]);
-               return colours.size > 3; }) }""",
-        timeout=60_000,
-    )
 
 
 _MODELS = "[...Bokeh.documents[0]._all_models.values()]"
@@ -174,17 +53,17 @@ _NEWEST = f"() => {_MODELS}.find(m => m.type == 'ColumnDataSource' && m.data.i).
 _RANGES = f"() => {{ const r = {_MODELS}.find(m => m.type == 'Range1d'); return [r.start, r.end]; }}"
 
 
-def ranges(seen: Visit) -> list[float]:
+def ranges(seen: Any) -> list[float]:
     """Return start and end of the x range of the live chart."""
     return seen.page.evaluate(_RANGES)
 
 
-def n_bars(seen: Visit) -> int:
+def n_bars(seen: Any) -> int:
     """Return how many bars the browser holds of the live chart."""
     return seen.page.evaluate(_N_BARS)
 
 
-def drag_back(seen: Visit) -> None:
+def drag_back(seen: Any) -> None:
     """Drag the chart to earlier bars; again where a slow machine let the button rest so long that it was a press."""
     left = seen.page.locator("#wb-content").bounding_box()["x"]
     for _attempt in range(5):
@@ -202,12 +81,12 @@ def drag_back(seen: Visit) -> None:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("stem", list(PAGES))
 def test_every_page_shows_its_chart_and_its_numbers(
-    address: str, visit: Callable[[str], Visit], stem: str, theme: str, tmp_path: Path
+    address: str, visit: Callable[[str], Any], stem: str, theme: str, tmp_path: Path
 ) -> None:
     seen = visit(f"{address}/{stem}?theme={theme}")
     text = seen.wait_for(*PAGES[stem], "Not financial advice")
     assert "failed in cell" not in text
-    drawn(seen)
+    seen.drawn()
     assert seen.page.evaluate("document.documentElement.dataset.theme") == theme
     links = seen.page.eval_on_selector_all("nav a", "links => links.map(a => a.getAttribute('href'))")
     assert sorted(links) == sorted(f"/{p}" for p in PAGES)
@@ -216,7 +95,7 @@ def test_every_page_shows_its_chart_and_its_numbers(
     assert picture.stat().st_size > 20_000
 
 
-def test_the_index_leads_to_every_page(address: str, visit: Callable[[str], Visit]) -> None:
+def test_the_index_leads_to_every_page(address: str, visit: Callable[[str], Any]) -> None:
     seen = visit(f"{address}/")
     seen.wait_for("Risk center", "Not financial advice")
     assert seen.page.locator(".wb-card").count() == len(PAGES)
@@ -226,10 +105,10 @@ def test_the_index_leads_to_every_page(address: str, visit: Callable[[str], Visi
     seen.wait_for("Series shown")
 
 
-def test_dark_and_light_is_remembered_and_repaints_charts(address: str, visit: Callable[[str], Visit]) -> None:
+def test_dark_and_light_is_remembered_and_repaints_charts(address: str, visit: Callable[[str], Any]) -> None:
     seen = visit(f"{address}/backtest")
     seen.wait_for("Overview")
-    drawn(seen)
+    seen.drawn()
     before = seen.page.evaluate("document.documentElement.dataset.theme")
     corner = {"x": 230, "y": 330, "width": 60, "height": 200}
     first = seen.page.screenshot(clip=corner)
@@ -242,10 +121,10 @@ def test_dark_and_light_is_remembered_and_repaints_charts(address: str, visit: C
     assert seen.page.evaluate("document.documentElement.dataset.theme") == after
 
 
-def test_the_live_chart_advances_and_leaves_the_users_view_alone(address: str, visit: Callable[[str], Visit]) -> None:
+def test_the_live_chart_advances_and_leaves_the_users_view_alone(address: str, visit: Callable[[str], Any]) -> None:
     seen = visit(f"{address}/live_chart?window=120&speed=10&start=2010-01-04")
     seen.wait_for("paused")
-    drawn(seen)
+    seen.drawn()
     bars, (_, end) = n_bars(seen), ranges(seen)
     seen.page.get_by_role("button", name="Play").click()
     seen.page.wait_for_function(f"() => ({_N_BARS})() >= {bars + 5}", timeout=60_000)
@@ -271,16 +150,16 @@ def test_the_live_chart_advances_and_leaves_the_users_view_alone(address: str, v
     seen.wait_for("paused")
 
 
-def test_another_symbol_loads_in_place(address: str, visit: Callable[[str], Visit]) -> None:
+def test_another_symbol_loads_in_place(address: str, visit: Callable[[str], Any]) -> None:
     seen = visit(f"{address}/live_chart")
     seen.wait_for("SPX, last price")
     seen.page.get_by_label("Symbol").select_option("AAPL")
     seen.wait_for("AAPL, last price")
     assert "symbol=AAPL" in seen.page.url
-    drawn(seen)
+    seen.drawn()
 
 
-def test_another_run_is_shown_and_its_address_kept(address: str, visit: Callable[[str], Visit]) -> None:
+def test_another_run_is_shown_and_its_address_kept(address: str, visit: Callable[[str], Any]) -> None:
     seen = visit(f"{address}/backtest?run=a1b2c3d4")
     seen.wait_for("run a1b2c3d4")
     labels = seen.page.get_by_label("Run").locator("option").all_inner_texts()
@@ -289,7 +168,7 @@ def test_another_run_is_shown_and_its_address_kept(address: str, visit: Callable
     seen.page.wait_for_function("() => location.search.includes('run=ffb2c3d4')")
 
 
-def test_tabs_of_a_backtest_open(address: str, visit: Callable[[str], Visit]) -> None:
+def test_tabs_of_a_backtest_open(address: str, visit: Callable[[str], Any]) -> None:
     seen = visit(f"{address}/backtest")
     for tab, told in [("Folds", "purged"), ("Trades", "round trips"), ("Lineage", "lock hash")]:
         seen.page.get_by_text(tab, exact=True).first.click()
@@ -299,7 +178,7 @@ def test_tabs_of_a_backtest_open(address: str, visit: Callable[[str], Visit]) ->
     while "lock hash" in seen.text().casefold() and time.monotonic() < deadline:
         seen.page.wait_for_timeout(50)
     assert "lock hash" not in seen.text().casefold()
-    drawn(seen)
+    seen.drawn()
 
 
 @pytest.mark.parametrize(
@@ -311,13 +190,11 @@ def test_tabs_of_a_backtest_open(address: str, visit: Callable[[str], Visit]) ->
         ("window=many", "must give a whole number, got 'many'"),
     ],
 )
-def test_a_wrong_address_is_told_on_the_page(
-    address: str, visit: Callable[[str], Visit], query: str, told: str
-) -> None:
+def test_a_wrong_address_is_told_on_the_page(address: str, visit: Callable[[str], Any], query: str, told: str) -> None:
     visit(f"{address}/live_chart?{query}").wait_for("failed in cell", told, "open it without the address's parameters")
 
 
-def test_an_empty_home_says_what_to_run(visit: Callable[[str], Visit], tmp_path: Path) -> None:
+def test_an_empty_home_says_what_to_run(visit: Callable[[str], Any], served: Any, tmp_path: Path) -> None:
     with served(tmp_path, ROOT / "notebooks") as url:
         for stem in ("backtest", "risk_center", "train"):
             visit(f"{url}/{stem}").wait_for("Run this in a terminal", "workbench ")
@@ -348,16 +225,16 @@ def test_a_taken_port_is_one_line_and_exit_code_2(address: str, home: Path) -> N
 
 @pytest.mark.benchmark
 def test_time_to_the_first_and_later_charts(
-    home: Path, visit: Callable[[str], Visit], capsys: pytest.CaptureFixture[str]
+    home: Path, visit: Callable[[str], Any], served: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     began = time.perf_counter()
     with served(home, ROOT / "notebooks") as url:
         seen = visit(f"{url}/live_chart")
-        drawn(seen)
+        seen.drawn()
         times = {"command to first chart": time.perf_counter() - began}
         for stem in ("backtest", "risk_center", "train", "data"):
             began = time.perf_counter()
-            drawn(visit(f"{url}/{stem}"))
+            visit(f"{url}/{stem}").drawn()
             times[stem] = time.perf_counter() - began
     with capsys.disabled():
         print("".join(f"\n  {name:24} {seconds:5.2f} s" for name, seconds in times.items()))

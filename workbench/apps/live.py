@@ -13,9 +13,11 @@ import param
 from workbench import charts
 from workbench.apps import parts
 from workbench.apps.parts import Tile
+from workbench.apps.sources import offered_sources, open_page_of
 from workbench.charts.tables import moment, number, signed_percent
 from workbench.config import TIMEFRAMES, LiveChartParameters, Settings, load_settings
 from workbench.data import available_symbols, load_bars, open_store
+from workbench.data.live import is_stream
 from workbench.errors import DataError, WorkbenchError
 
 HISTORY = 5000
@@ -58,8 +60,7 @@ class LiveChartPage(param.Parameterized):
         speeds = sorted({0.5, 1.0, 2.0, 4.0, 10.0, 25.0, 100.0, float(self._p.speed)})
         self._held = held
         self._choosing = True  # the selectors are being filled: their changes load nothing
-        stored = open_store(self._settings).list()["source"]
-        self.param.source.objects = list(dict.fromkeys(["sample", self._p.source, *stored]))
+        self.param.source.objects = offered_sources(self._settings, self._p.source)
         self.param.symbol.objects = self._symbols(self._p.source, self._p.timeframe)
         self.param.timeframe.objects = self._timeframes(self._p.source)
         self.param.speed.objects = {f"{s:g} bars/s": s for s in speeds}
@@ -156,6 +157,10 @@ class LiveChartPage(param.Parameterized):
 
     @param.depends("source", watch=True)
     def _change_source(self) -> None:
+        if is_stream(self.source):
+            self.playing = False
+            open_page_of(self._settings, self.source)
+            return
         self._offer(self._timeframes)
 
     @param.depends("timeframe", watch=True)
@@ -273,7 +278,13 @@ class LiveChartPage(param.Parameterized):
 
 
 def live_chart_page(
-    bars: pd.DataFrame, parameters: LiveChartParameters | None = None, settings: Settings | None = None
+    bars: pd.DataFrame | None, parameters: LiveChartParameters | None = None, settings: Settings | None = None
 ) -> Any:
-    """Return the live chart of bars from the store, paused at the first bar of its replay."""
+    """Return the live chart: of a stream such as ``live:binance`` as it runs, of stored bars as a paused replay."""
+    if parameters is not None and is_stream(parameters.source):
+        from workbench.apps.streaming import StreamPage
+
+        return StreamPage(parameters, settings).view()
+    if bars is None:
+        raise DataError("the live chart needs bars, or a stream such as source='live:binance'")
     return LiveChartPage(bars, parameters, settings).view()

@@ -81,7 +81,7 @@ class DataParameters(Parameters):
     """What the `data` notebook shows: the store and the quality of chosen series."""
 
     notebook: ClassVar[str] = "data"
-    source: str = Field("sample", description="source of the series whose quality is shown")
+    source: str = Field("sample", description="source of the series that are shown")
     symbols: list[str] = Field([], description="symbols to inspect; empty = all of the source")
     timeframe: str = Field("1d", description="bar length: " + " ".join(TIMEFRAMES))
 
@@ -144,10 +144,10 @@ class TrainParameters(_Experiment):
 
 
 class LiveChartParameters(Parameters):
-    """A chart that replays bars from the store as a stream."""
+    """A chart of a stream: a venue's, a recording, or stored bars that are replayed."""
 
     notebook: ClassVar[str] = "live_chart"
-    source: str = Field("sample", description="source of the bars")
+    source: str = Field("sample", description="a stored source to replay, live:binance or recorded:PATH")
     symbol: str = Field("SPX", description="symbol to draw")
     timeframe: str = Field("1d", description="bar length: " + " ".join(TIMEFRAMES))
     indicators: list[str] = Field(

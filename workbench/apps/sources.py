@@ -1,0 +1,49 @@
+"""What the live chart offers to choose from: stored bars to replay, and streams."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+import panel as pn
+
+from workbench.config import TIMEFRAMES, Settings
+from workbench.data import SAMPLE_SYMBOLS, open_store
+from workbench.data.sources.sample import SAMPLE_TIMEFRAME
+
+STREAMED_VENUES = ("binance", "binanceusdm", "bybit", "coinbase", "kraken", "okx")
+_USUAL = ("BTC/USDT", "ETH/USDT", "SOL/USDT")
+
+
+def offered_sources(settings: Settings, chosen: str) -> list[str]:
+    """Return the sample, the chosen source, the stored ones and the venues that stream."""
+    stored = open_store(settings).list()["source"]
+    return list(dict.fromkeys(["sample", chosen, *stored, *(f"live:{v}" for v in STREAMED_VENUES)]))
+
+
+def offered_symbols(settings: Settings, source: str, chosen: str) -> list[str]:
+    """Return the chosen symbol, those stored of the same venue, and the usual ones of the kind that it trades."""
+    store, name = open_store(settings), source.partition(":")[2]
+    held = [str(s) for s in store.list(name)["symbol"]] if name else []
+    usual = [f"{s}:USDT" for s in _USUAL] if name == "binanceusdm" else _USUAL
+    return list(dict.fromkeys([chosen, *held, *(usual if source.startswith("live:") else [])]))
+
+
+def offered_timeframes(source: str, chosen: str) -> list[str]:
+    """Return the bar lengths to choose from; a venue that lacks one says so when it is chosen."""
+    lengths = [t for t in TIMEFRAMES if source.startswith("live:") or t == chosen]
+    return lengths if chosen in lengths else [chosen, *lengths]
+
+
+def open_page_of(settings: Settings, source: str) -> None:
+    """Go to the same page with another kind of source: it is loaded anew, since replay and stream are drawn apart."""
+    if not pn.state.location:
+        return
+    stored = open_store(settings).list(source) if source != "sample" else None
+    if source.startswith("live:"):
+        choice = {"symbol": offered_symbols(settings, source, "")[1], "timeframe": "1m"}
+    elif stored is not None and len(stored):
+        choice = {"symbol": stored["symbol"].iloc[0], "timeframe": stored["timeframe"].iloc[0]}
+    else:
+        choice = {"symbol": SAMPLE_SYMBOLS[0], "timeframe": SAMPLE_TIMEFRAME}
+    pn.state.location.reload = True
+    pn.state.location.search = "?" + urlencode({"source": source, **choice})
