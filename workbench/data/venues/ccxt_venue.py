@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -192,9 +193,14 @@ class CcxtVenue:
         return self._ask(lambda: book_of(symbol, self.exchange.fetch_order_book(symbol, limit), self.clock.now()))
 
     def fetch_ticker(self, symbol: str) -> Ticker:
-        """Return best and last prices."""
+        """Return best and last prices; where the ticker has no best ones (Binance USD-M), the order book's."""
         self._known_symbol(symbol)
-        return self._ask(lambda: ticker_of(symbol, self.exchange.fetch_ticker(symbol), self.clock.now()))
+        ticker = self._ask(lambda: ticker_of(symbol, self.exchange.fetch_ticker(symbol), self.clock.now()))
+        if not (np.isnan(ticker.bid) and np.isnan(ticker.ask)):
+            return ticker
+        book = self.fetch_order_book(symbol, 5)
+        best = {name: float(side[0, 0]) for name, side in (("bid", book.bids), ("ask", book.asks)) if len(side)}
+        return replace(ticker, **best)
 
     def server_time(self) -> float:
         """Return the venue's clock, seconds since 1970 UTC."""

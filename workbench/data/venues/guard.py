@@ -136,9 +136,10 @@ class Guard:
             raise self._down(f"{self.venue} failed too often: {reason}", self.breaker.state().until) from None
 
     def _sleep(self, seconds: float) -> None:
-        ends = self.clock.monotonic() + seconds
-        while (left := ends - self.clock.monotonic()) > 0:
-            self.clock.sleep(min(left, _LOOK_S))
+        while seconds > 0:  # counted down, not read off the clock: the last nanosecond may be below its resolution
+            piece = min(seconds, _LOOK_S)
+            self.clock.sleep(piece)
+            seconds -= piece
             state = self.breaker.state()
             if state.state == "open":
                 raise self._down(f"{self.venue} failed too often: {state.last_error}", state.until)
