@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from workbench.data.replay.binance_shapes import (
-    closing_times,
     decimals,
     levels_json,
     mark_price,
@@ -19,7 +18,7 @@ from workbench.data.replay.binance_shapes import (
     turnover,
 )
 from workbench.data.replay.book import SLOT_MS, Book, changed
-from workbench.data.replay.grid import length_ms, open_of
+from workbench.data.replay.grid import end_of, length_ms, open_of
 from workbench.data.replay.market import Instrument, ReplayMarket
 from workbench.data.replay.trades import trades_per_bar
 from workbench.typing import FloatArray
@@ -74,7 +73,7 @@ class BarStream(Stream):
         quote, bought, count = (v[0] for v in turnover(row[None], self.interval))
         step = length_ms(self.market.timeframe(self.info.symbol))
         first = opened // step * trades_per_bar(step)
-        ended = int(closing_times(np.array([opened]), self.interval)[0])
+        ended = end_of(opened, self.interval) - 1
         bar = {
             "t": opened, "T": ended, "s": self.info.id, "i": self.interval, "f": first, "L": first + int(count) - 1,
             "o": text(row[1], prices), "c": text(row[4], prices), "h": text(row[2], prices), "l": text(row[3], prices),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import zlib
 from collections import OrderedDict
 from typing import Protocol
@@ -99,6 +100,7 @@ class SyntheticFeed:
         self._key = (seed, zlib.crc32(symbol.encode()))
         self._coarse: FloatArray | None = None
         self._days: OrderedDict[int, FloatArray] = OrderedDict()
+        self._lock = threading.Lock()
         self.first_ms = int(np.datetime64("2020-01-01", "ms").astype(np.int64))
         self._last_ms = self.first_ms + HISTORY_BARS * COARSE_MS
         synthetic_market(self._sized(2), [symbol], COARSE)  # a wrong argument is told at once, not at the first page
@@ -115,14 +117,14 @@ class SyntheticFeed:
         return rows[first:last]
 
     def _day(self, day: int) -> FloatArray:
-        rows = self._days.get(day)
-        if rows is None:
-            rows = self._days[day] = self._draw(day)
+        with self._lock:  # a test may ask for the truth while the venue's thread answers
+            rows = self._days.pop(day, None)
+            if rows is None:
+                rows = self._draw(day)
+            self._days[day] = rows
             if len(self._days) > _DAYS_KEPT:
                 self._days.popitem(last=False)
-        else:
-            self._days.move_to_end(day)
-        return rows
+            return rows
 
     def _draw(self, day: int) -> FloatArray:
         rng = np.random.default_rng([*self._key, day])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from workbench.data.timeframes import timeframe_delta
@@ -16,6 +18,7 @@ MONTH = "1M"
 _FIRST_MONDAY = 4 * DAY
 
 
+@lru_cache(maxsize=256)
 def length_ms(timeframe: str) -> int:
     """Return the span of a bar in milliseconds; of a month (``1M``) its longest."""
     return 31 * DAY if timeframe == MONTH else timeframe_delta(timeframe).value // 1_000_000
@@ -32,7 +35,11 @@ def opens_of(times: IntArray, timeframe: str) -> IntArray:
 
 def open_of(time_ms: int, timeframe: str) -> int:
     """Return the open time of the bar that a time lies in."""
-    return int(opens_of(np.array([time_ms], dtype=np.int64), timeframe)[0])
+    if timeframe == MONTH:
+        return int(opens_of(np.array([time_ms], dtype=np.int64), timeframe)[0])
+    length = length_ms(timeframe)
+    origin = _FIRST_MONDAY if length % WEEK == 0 else 0
+    return (time_ms - origin) // length * length + origin
 
 
 def end_of(open_ms: int, timeframe: str) -> int:

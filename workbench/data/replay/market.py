@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import zlib
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -74,6 +75,7 @@ class ReplayMarket:
         self._feeds = dict(feeds)
         self._instruments = {s: _instrument(s, f) for s, f in self._feeds.items()}
         self._paths: OrderedDict[tuple[str, int], Trades] = OrderedDict()
+        self._lock = threading.Lock()
         self._hours: dict[tuple[str, int], FloatArray] = {}
         self._lots: dict[str, int] = {}
 
@@ -140,19 +142,30 @@ class ReplayMarket:
         feed = self._feeds[self.instrument(symbol).symbol]
         begin = open_of(now_ms, timeframe)
         lowest = open_of(now_ms, feed.timeframe)
+        own = self._under_way(symbol, lowest, now_ms)
+        if begin == lowest:
+            return own
         hour = max(begin, now_ms // HOUR * HOUR) if length_ms(feed.timeframe) < HOUR else begin
-        rows = self.bars(symbol, feed.timeframe, hour, lowest)
+        rows = [self.bars(symbol, feed.timeframe, hour, lowest)]
         if hour > begin:  # whole hours are kept; only the one under way is made of its lowest bars
-            rows = np.vstack([self.bars(symbol, "1h", begin, hour), rows])
-        under_way = self.bars(symbol, feed.timeframe, lowest, lowest + 1)
-        if len(under_way):
-            done = self._path(symbol, under_way[0])
-            done = done.take(done.times <= now_ms)
-            opening = float(under_way[0, 1])
-            flat = np.array([lowest, opening, opening, opening, opening, 0.0])
-            row = bar_of_trades(done, lowest, feed.amount_decimals) if len(done) else flat
-            rows = np.vstack([rows, row])
-        return aggregate(rows, timeframe, feed.amount_decimals)[-1] if len(rows) else None
+            rows.insert(0, self.bars(symbol, "1h", begin, hour))
+        if own is not None:
+            rows.append(own[None])
+        joint = np.concatenate(rows)
+        return aggregate(joint, timeframe, feed.amount_decimals)[-1] if len(joint) else None
+
+    def _under_way(self, symbol: str, open_ms: int, now_ms: int) -> FloatArray | None:
+        """Return the lowest bar that opens at a time as far as it is by now: (6,)."""
+        feed = self._feeds[symbol]
+        whole = feed.bars(open_ms, open_ms + 1)
+        if not len(whole):
+            return None
+        path = self._path(symbol, whole[0])
+        done = path.take(slice(0, int(np.searchsorted(path.times, now_ms, side="right"))))
+        if len(done):
+            return bar_of_trades(done, open_ms, feed.amount_decimals)
+        opening = float(whole[0, 1])
+        return np.array([open_ms, opening, opening, opening, opening, 0.0])
 
     def trades(self, symbol: str, start_ms: int, end_ms: int) -> Trades:
         """Return trades with start_ms <= time < end_ms."""
@@ -283,15 +296,16 @@ class ReplayMarket:
 
     def _path(self, symbol: str, row: FloatArray) -> Trades:
         key = (symbol, int(row[0]))
-        path = self._paths.get(key)
-        if path is None:
-            info = self._instruments[symbol]
-            step = length_ms(self._feeds[symbol].timeframe)
-            path = trades_of_bar(row, step, info.price_decimals, info.amount_decimals, (self.seed, _crc(symbol)))
+        with self._lock:
+            path = self._paths.pop(key, None)
+            if path is None:
+                info = self._instruments[symbol]
+                step = length_ms(self._feeds[symbol].timeframe)
+                path = trades_of_bar(row, step, info.price_decimals, info.amount_decimals, (self.seed, _crc(symbol)))
             self._paths[key] = path
             if len(self._paths) > _PATHS_KEPT:
                 self._paths.popitem(last=False)
-        return path
+            return path
 
     def _typical_lots(self, symbol: str) -> int:
         if symbol not in self._lots:
