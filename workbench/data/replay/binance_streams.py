@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from workbench.data.replay.binance_said import best_said, mark_said, mini_said, ticker_said, top_said
 from workbench.data.replay.binance_shapes import (
     decimals,
     levels_json,
-    mark_price,
     text,
-    ticker_24h,
     turnover,
 )
 from workbench.data.replay.book import SLOT_MS, Book, changed
@@ -227,10 +226,10 @@ def stream_named(
         return DepthStream(market, info, int(match[1] or (1000 if info.kind == "spot" else 250)), step_ms)
     if match := re.fullmatch(r"depth(5|10|20)(?:@(\d+)ms)?", what):
         levels = int(match[1])
-        return EveryStream(market, info, int(match[2] or 1000), lambda m, i, n, t: _top(m, i, n, t, levels))
+        return EveryStream(market, info, int(match[2] or 1000), lambda m, i, n, t: top_said(m, i, n, t, levels))
     if match := re.fullmatch(r"markPrice(?:@1s)?", what):
-        return EveryStream(market, info, 1000 if "@" in what else 3000, _mark)
-    say = {"ticker": (1000, _ticker), "miniTicker": (1000, _mini), "bookTicker": (SLOT_MS, _best)}.get(what)
+        return EveryStream(market, info, 1000 if "@" in what else 3000, mark_said)
+    say = {"ticker": (1000, ticker_said), "miniTicker": (1000, mini_said), "bookTicker": (SLOT_MS, best_said)}.get(what)
     return None if say is None else EveryStream(market, info, *say)
 
 
@@ -244,63 +243,9 @@ def _bar_stream(market: ReplayMarket, info: Instrument, interval: str) -> Stream
 
 def _stream_of_all(name: str, market: ReplayMarket, infos: list[Instrument]) -> Stream | None:
     if name.startswith("!markPrice@arr"):
-        return AllStream(market, infos, 1000 if name.endswith("@1s") else 3000, _mark)
-    say = {"!ticker@arr": _ticker, "!miniTicker@arr": _mini}.get(name)
+        return AllStream(market, infos, 1000 if name.endswith("@1s") else 3000, mark_said)
+    say = {"!ticker@arr": ticker_said, "!miniTicker@arr": mini_said}.get(name)
     return None if say is None else AllStream(market, infos, 1000, say)
-
-
-def _ticker(market: ReplayMarket, info: Instrument, now_ms: int, told_ms: int) -> dict[str, Any]:
-    quote = market.ticker(info.symbol, now_ms)
-    said = ticker_24h(quote, info)
-    prices, amounts = decimals(info)
-    best: dict[str, Any] = {
-        "x": text(quote.open, prices), "b": text(quote.bid[0], prices), "B": text(quote.bid[1], amounts),
-        "a": text(quote.ask[0], prices), "A": text(quote.ask[1], amounts),
-    }  # fmt: skip
-    return {
-        "e": "24hrTicker", "E": told_ms, "s": info.id, "p": said["priceChange"], "P": said["priceChangePercent"],
-        "w": said["weightedAvgPrice"], "c": said["lastPrice"], "Q": said["lastQty"], "o": said["openPrice"],
-        "h": said["highPrice"], "l": said["lowPrice"], "v": said["volume"], "q": said["quoteVolume"],
-        "O": said["openTime"], "C": said["closeTime"], "F": said["firstId"], "L": said["lastId"], "n": said["count"],
-        **(best if info.kind == "spot" else {}),
-    }  # fmt: skip
-
-
-def _mini(market: ReplayMarket, info: Instrument, now_ms: int, told_ms: int) -> dict[str, Any]:
-    full = _ticker(market, info, now_ms, told_ms)
-    return {"e": "24hrMiniTicker", **{k: full[k] for k in ("E", "s", "c", "o", "h", "l", "v", "q")}}
-
-
-def _best(market: ReplayMarket, info: Instrument, now_ms: int, told_ms: int) -> dict[str, Any]:
-    book = market.book(info.symbol, now_ms, 1)
-    prices, amounts = decimals(info)
-    levels = {
-        "s": info.id, "b": text(book.bids[0, 0], prices), "B": text(book.bids[0, 1], amounts),
-        "a": text(book.asks[0, 0], prices), "A": text(book.asks[0, 1], amounts),
-    }  # fmt: skip
-    if info.kind == "spot":
-        return {"u": book.update_id, **levels}
-    return {"e": "bookTicker", "u": book.update_id, **levels, "T": told_ms, "E": told_ms}
-
-
-def _mark(market: ReplayMarket, info: Instrument, now_ms: int, told_ms: int) -> dict[str, Any]:
-    said = mark_price(market, info, now_ms)
-    return {
-        "e": "markPriceUpdate", "E": told_ms, "s": info.id, "p": said["markPrice"], "i": said["indexPrice"],
-        "P": said["estimatedSettlePrice"], "r": said["lastFundingRate"], "T": said["nextFundingTime"],
-    }  # fmt: skip
-
-
-def _top(market: ReplayMarket, info: Instrument, now_ms: int, told_ms: int, levels: int) -> str:
-    book = market.book(info.symbol, now_ms, levels)
-    bids, asks = levels_json(book.bids, info), levels_json(book.asks, info)
-    if info.kind == "spot":
-        return f'{{"lastUpdateId":{book.update_id},"bids":{bids},"asks":{asks}}}'
-    number = book.update_id
-    return (
-        f'{{"e":"depthUpdate","E":{told_ms},"T":{told_ms},"s":"{info.id}","U":{number},"u":{number},'
-        f'"pu":{number - 1},"b":{bids},"a":{asks}}}'
-    )
 
 
 def _json(value: Any) -> str:

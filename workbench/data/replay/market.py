@@ -6,7 +6,6 @@ import threading
 import zlib
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -15,6 +14,7 @@ from workbench.config import did_you_mean
 from workbench.data.replay.book import SLOT_MS, Book, Quote, book_at, hashed
 from workbench.data.replay.feeds import Feed
 from workbench.data.replay.grid import DAY, HOUR, aggregate, end_of, length_ms, open_of, quantized
+from workbench.data.replay.instrument import Instrument, instrument_of
 from workbench.data.replay.trades import Trades, bar_of_trades, joined, trades_of_bar, trades_per_bar
 from workbench.errors import DataError
 from workbench.typing import FloatArray
@@ -22,35 +22,6 @@ from workbench.typing import FloatArray
 FUNDING_MS = 8 * HOUR
 PriceKind = Literal["last", "mark", "index"]
 _PATHS_KEPT = 1024
-
-
-@dataclass(frozen=True)
-class Instrument:
-    """One market of the venue: ``kind`` is spot, or swap for a perpetual such as ``BTC/USDT:USDT``."""
-
-    symbol: str
-    base: str
-    quote: str
-    kind: str
-    price_decimals: int
-    amount_decimals: int
-    listed_ms: int
-    end_ms: int | None
-
-    @property
-    def id(self) -> str:
-        """Base and quote together, as Binance writes it: BTCUSDT."""
-        return self.base + self.quote
-
-    @property
-    def price_tick(self) -> float:
-        """Smallest step of prices."""
-        return 1 / 10**self.price_decimals
-
-    @property
-    def amount_step(self) -> float:
-        """Smallest step of amounts."""
-        return 1 / 10**self.amount_decimals
 
 
 class ReplayMarket:
@@ -73,7 +44,7 @@ class ReplayMarket:
             raise DataError("a replay market needs at least one symbol")
         self.source, self.seed = source, seed
         self._feeds = dict(feeds)
-        self._instruments = {s: _instrument(s, f) for s, f in self._feeds.items()}
+        self._instruments = {s: instrument_of(s, f) for s, f in self._feeds.items()}
         self._paths: OrderedDict[tuple[str, int], Trades] = OrderedDict()
         self._lock = threading.Lock()
         self._hours: dict[tuple[str, int], FloatArray] = {}
@@ -315,15 +286,6 @@ class ReplayMarket:
             mean = float(rows[:, 5].mean()) if len(rows) else 0.0
             self._lots[symbol] = max(1, round(mean * 10**feed.amount_decimals / trades_per_bar(step)))
         return self._lots[symbol]
-
-
-def _instrument(symbol: str, feed: Feed) -> Instrument:
-    pair, _, settle = symbol.partition(":")
-    base, slash, quote = pair.partition("/")
-    if not slash:
-        base, quote = pair, "USD"
-    kind = "swap" if settle else "spot"
-    return Instrument(symbol, base, quote, kind, feed.price_decimals, feed.amount_decimals, feed.first_ms, feed.end_ms)
 
 
 def _between(own: FloatArray, other: FloatArray) -> FloatArray:
