@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import pytest
@@ -266,4 +267,4 @@ def test_any_traffic_gives_each_bar_once_in_order_and_right(
     else:  # without a time to settle, an end that was overtaken is a counted revision
         assert len(late) <= machine.counts["revisions"]
     shown = [(row.time, final) for row, final, _ in out]
-    assert all(a[0] < b[0] or (a[0] == b[0] and not a[1]) for a, b in zip(shown, shown[1:], strict=False))
+    assert all(a[0] < b[0] or (a[0] == b[0] and not a[1]) for a, b in itertools.pairwise(shown))

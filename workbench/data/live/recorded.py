@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import math
+import zlib
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
@@ -326,7 +327,7 @@ def _cut_torn_member(path: Path) -> None:
         with gzip.open(path, "rb") as stream:
             while stream.read(1 << 20):
                 pass
-    except EOFError:
+    except (EOFError, zlib.error, gzip.BadGzipFile):
         lines = list(plain_lines(path))
         with atomic_path(path) as temporary, gzip.open(temporary, "wt", encoding="utf-8") as target:
             target.writelines(lines)

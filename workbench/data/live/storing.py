@@ -50,7 +50,7 @@ class StoringStream:
         if not self._not_stored:
             return status
         counts = {**status.counts, "not_stored": self._not_stored}
-        return replace(status, detail=status.detail or self._refusal, counts=counts)
+        return replace(status, detail=self._refusal, counts=counts)
 
     async def start(self) -> None:
         """Start the stream and store its history."""
@@ -103,16 +103,22 @@ class StoringStream:
             await asyncio.shield(self._put(symbol, updates))
 
     async def _put(self, symbol: str, updates: list[BarUpdate]) -> None:
+        """Write bars; where some are refused, the others go in: halves are tried apart."""
         from workbench.ops import get_logger
 
-        rows = [Row(u.time, u.open, u.high, u.low, u.close, u.volume) for u in updates]
-        bars = bars_of_rows({symbol: rows})
-        venues = [u.source.removesuffix("-rest") for u in updates]  # by REST or WebSocket: the venue's own bar
-        origin = pd.DataFrame({"source": venues, "repaired": False}, index=bars.index)
+        bars = bars_of_rows({symbol: [Row(u.time, u.open, u.high, u.low, u.close, u.volume) for u in updates]})
+        origin = None
+        if self.source.startswith("live:"):  # by REST or WebSocket: the venue's own bar
+            venues = [u.source.removesuffix("-rest") for u in updates]
+            origin = pd.DataFrame({"source": venues, "repaired": False}, index=bars.index)
         try:
             write = partial(self.store.write, self._into, symbol, self.timeframe, bars, provenance=origin)
             await asyncio.to_thread(write)
         except WorkbenchError as err:
-            self._not_stored += len(rows)
+            if len(updates) > 1:
+                await self._put(symbol, updates[: len(updates) // 2])
+                await self._put(symbol, updates[len(updates) // 2 :])
+                return
+            self._not_stored += 1
             self._refusal = str(err)
-            get_logger("data").warning("bars_not_stored", symbol=symbol, bars=len(rows), error=str(err))
+            get_logger("data").warning("bar_not_stored", symbol=symbol, error=str(err))
