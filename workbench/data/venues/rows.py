@@ -137,9 +137,9 @@ def sift(
         When times are not milliseconds of this century.
     """
     times = page[:, 0]
-    if len(page) and not (times >= EARLIEST_MS).all():  # NaN too
-        wrong = times[~(times >= EARLIEST_MS)][0]
-        raise BadAnswerError(f"a bar has the time {wrong:g}, which is before 2009: seconds in place of milliseconds?")
+    sane = np.isfinite(times) & (times >= EARLIEST_MS)
+    if not sane.all():
+        raise BadAnswerError(f"a bar has the time {times[~sane][0]:g}: seconds in place of milliseconds, or no time")
     page = page[times >= since_ms]
     page = page[np.argsort(page[:, 0], kind="stable")]
     page = page[~_repeats(page)]
