@@ -20,7 +20,7 @@ from workbench.data.universe.spans import SILENCE, stored_symbols
 from workbench.typing import IntArray
 
 GAP_COLUMNS = ("symbol", "start", "end", "bars_missing", "cause", "others", "others_missing", "evidence")
-_THIN = 0.05
+_MANY_HOLES, _THIN = 10, 0.01
 
 
 @dataclass(eq=False)
@@ -36,10 +36,8 @@ class _Series:
     witness: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        missing = sum(n for _, n in self.holes)
-        # A market that lacks one bar in twenty by itself says nothing about its venue.
-        short = sum(n for _, n in self.holes if n <= 48)
-        self.witness = short <= _THIN * max(1, len(self.times) + missing)
+        # A market that often has no bar by itself says nothing about its venue; an outage is one hole, however long.
+        self.witness = len(self.holes) < _MANY_HOLES or len(self.holes) <= _THIN * len(self.times)
 
 
 def gap_table(
@@ -82,9 +80,9 @@ def gap_table(
     - ``not_listed``: before the first bar, or the venue said so.
     - ``market_closed``: most other series with the same weekly sessions lack the same bars.
     - ``venue_down``: around the clock, most other series lack the same bars. A series bears witness when it has bars
-      before and after the gap and by itself lacks at most 5 % of its bars in holes of up to 48 bars; it lacks the same
-      bars when its venue gave at most half of them; bars of another venue and repaired ones bear no witness. One
-      witness is enough; the table tells the counts.
+      before and after the gap, and fewer than 10 holes or at most one hole in 100 bars; it lacks the same bars when
+      its venue gave at most half of them. Bars of another venue and repaired ones bear no witness. One witness is
+      enough; the table tells the counts.
     - ``no_trades``: the venue was asked and has no bar there, or the market trades thinly around the gap (at least 10
       other short holes of its own within 1,000 bars).
     - ``unknown``: none of these.
