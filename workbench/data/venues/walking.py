@@ -96,11 +96,12 @@ class Walk:
         self._chunk = -1
         self._unproven: tuple[int, FloatArray, float] | None = None
         self._after = 0  # where the bars taken so far end
+        self._joins = overlap  # whether the bar before is this venue's, to be asked once more
 
     def over(self, wanted: Sequence[Span]) -> bool:
         """Fetch the bars of spans that one range covers; False when no venue could be asked to the end."""
         cursor, stop = wanted[0].start, wanted[-1].stop
-        self._unproven, self._after = None, cursor
+        self._unproven, self._after, self._joins = None, cursor, self.overlap
         while cursor < stop:
             venue = self._current()
             if venue is None:
@@ -122,7 +123,7 @@ class Walk:
         self._chunk = self.sink.chunks
         self._venue = self.chain.pick(self.symbol, self.timeframe)
         if before is not None and self._venue is not before:
-            self._unproven = None
+            self._unproven, self._joins = None, False  # the bar before is another venue's
             reason = self.chain.down().get(before.name, "")
             if self._venue is not None:
                 self.sink.switch(before.name, self._venue.name, reason or f"{self._venue.name} answers again")
@@ -157,7 +158,7 @@ class Walk:
         return stop if self._runs(venue, bound, SETTLE_MS) else bound
 
     def _since(self, cursor: int) -> int:
-        if self._unproven is not None or not self.overlap or not self.sink.begun:
+        if self._unproven is not None or not self._joins or not self.sink.begun:
             return cursor
         return cursor - self.step
 
@@ -223,7 +224,7 @@ class Walk:
             page = self._second_look(venue, page, holes, cause)
         if len(page.times):
             self.sink.push(venue.name, page)
-            self._after = int(page.times[-1]) + self.step
+            self._after, self._joins = int(page.times[-1]) + self.step, self.overlap
 
     def _second_look(self, venue: Venue, page: Page, holes: Sequence[Span], cause: str) -> Page:
         """Ask for holes once more and return the page with the bars that came."""
