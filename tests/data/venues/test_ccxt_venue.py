@@ -348,6 +348,17 @@ def test_a_drip_is_given_up_when_the_answer_is_late(
     assert len(scripted_server.asked) == 4
 
 
+def test_one_answer_is_not_waited_for_longer_than_the_whole_call(
+    tmp_path: Path, scripted_server: Any, answer_of: Any
+) -> None:
+    where = {"folder": tmp_path, "clock": SystemClock(), "rng": np.random.default_rng(0), "at": scripted_server.url}
+    venue = CcxtVenue(VENUES["binance"], **where, deadline_s=1.0, answer_s=10_000.0)
+    scripted_server.markets = False
+    scripted_server.say(answer_of(b"[]" * 50_000, drip_s=0.2))  # five hours of it
+    with pytest.raises(VenueDownError):
+        venue.markets()
+
+
 # Records beside bars.
 
 

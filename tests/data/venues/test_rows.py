@@ -100,6 +100,7 @@ def test_no_mutation_brings_a_bad_bar_or_a_crash(exchange: str, data: Any) -> No
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(7200)
 def test_a_hundred_thousand_mutations_bring_no_bad_bar() -> None:
     counts = dict.fromkeys(VENUES, 0)
 

@@ -199,8 +199,8 @@ class CcxtVenue:
         if not (np.isnan(ticker.bid) and np.isnan(ticker.ask)):
             return ticker
         book = self.fetch_order_book(symbol, 5)
-        best = {name: float(side[0, 0]) for name, side in (("bid", book.bids), ("ask", book.asks)) if len(side)}
-        return replace(ticker, **best)
+        bid, ask = (float(side[0, 0]) if len(side) else np.nan for side in (book.bids, book.asks))
+        return replace(ticker, bid=bid, ask=ask)
 
     def server_time(self) -> float:
         """Return the venue's clock, seconds since 1970 UTC."""

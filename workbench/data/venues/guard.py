@@ -91,7 +91,7 @@ class Guard:
         host = self.asking.host
         while (ban := self.bans.active(host)) is not None:
             wait = ban.until - self.clock.now()
-            if ban.hard or wait > self._patience():
+            if ban.hard or wait > self.patience():
                 raise VenueDownError(
                     f"{host} must not be asked for {wait:.0f} s more: it answered HTTP {ban.status}; "
                     "ask another venue, or wait",
@@ -99,13 +99,14 @@ class Guard:
                     until=ban.until,
                 )
             self._sleep(max(wait, 0.001))
-        self.budget.take(host, units, self._patience())
+        self.budget.take(host, units, self.patience())
 
     def answered(self, status: int, headers: Mapping[str, str]) -> None:
         """Note status and headers of the answer to this thread's request."""
         self.asking.status, self.asking.headers = status, headers
 
-    def _patience(self) -> float:
+    def patience(self) -> float:
+        """Return the seconds that this thread's call has left for all its tries."""
         return self.asking.deadline - self.clock.monotonic()
 
     def _try(self, ask: Callable[[], T]) -> T:

@@ -44,7 +44,7 @@ def guarded_exchange(
 
     exchange = getattr(ccxt, info.exchange)(
         {
-            "session": make_session(answer_s=answer_s, proxies=not at),
+            "session": make_session(answer_s=answer_s, proxies=not at, patience=guard.patience),
             "timeout": int(answer_s * 1000),
             "enableRateLimit": True,  # makes ccxt work out each request's weight; the waiting is the shared budget's
             "options": dict(info.options),

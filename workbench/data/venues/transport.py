@@ -7,6 +7,7 @@ ever, and a small compressed answer may unpack to gigabytes.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from workbench.data.venues.answers import BadAnswerError
@@ -17,7 +18,9 @@ LARGEST_ANSWER = 48 * 2**20
 """Bytes after unpacking; the largest real answer, Binance's list of markets, is near 20 MB."""
 
 
-def make_session(*, answer_s: float, largest: int = LARGEST_ANSWER, proxies: bool = True) -> Any:
+def make_session(
+    *, answer_s: float, largest: int = LARGEST_ANSWER, proxies: bool = True, patience: Callable[[], float] | None = None
+) -> Any:
     """Return a `requests.Session` whose answers must be complete ``answer_s`` seconds after they were asked for.
 
     Parameters
@@ -28,6 +31,8 @@ def make_session(*, answer_s: float, largest: int = LARGEST_ANSWER, proxies: boo
         Most bytes of one unpacked answer.
     proxies : bool
         Whether the machine's proxies and certificate bundles are honoured (its environment).
+    patience : callable, optional
+        Returns the seconds that the whole call has left: an answer is waited for no longer than that.
     """
     import requests
     from requests.adapters import HTTPAdapter
@@ -46,8 +51,10 @@ def make_session(*, answer_s: float, largest: int = LARGEST_ANSWER, proxies: boo
         ) -> Any:
             if verify is False:
                 raise BadAnswerError("certificates of venues are always checked; leave verify as it is")
-            ends = time.monotonic() + answer_s
-            response = super().send(request, True, timeout, verify, cert, proxies)
+            left = min(answer_s, max(patience(), 0.1)) if patience else answer_s
+            ends = time.monotonic() + left
+            piece_s = min(timeout, left) if isinstance(timeout, int | float) else left
+            response = super().send(request, True, piece_s, verify, cert, proxies)
             if not stream:
                 response._content = _body(response, ends, largest)
                 response._content_consumed = True
