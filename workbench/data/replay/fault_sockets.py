@@ -160,7 +160,7 @@ def _repeat_due(window: Window, offset: float, opened: float) -> int | None:
     repeat = window.repeat_at(offset)
     if repeat is None:
         return None
-    return repeat if window.begin_of(repeat) >= opened or window.active(offset) else None
+    return repeat if window.begin_of(repeat) > opened or window.active(offset) else None
 
 
 def _possible(kind: str, state: _State) -> bool:
