@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from workbench.charts.exposure import costs_chart, exposure_chart
     from workbench.charts.figure import preload
     from workbench.charts.folds import folds_chart
+    from workbench.charts.holdings import coverage_chart, shares_chart
     from workbench.charts.learning import probability_chart, reliability_chart, training_chart, training_detail_chart
     from workbench.charts.lines import drawdown_chart, equity_chart, rolling_risk_chart
-    from workbench.charts.market import coverage_chart, price_chart
+    from workbench.charts.market import price_chart
     from workbench.charts.render import enable_notebook, html_fragment, html_page, to_bokeh
     from workbench.charts.rundata import (
-        catalogue_table,
         exposure_table,
         facts_table,
         folds_table,
@@ -39,6 +39,15 @@ if TYPE_CHECKING:
         trades_table,
     )
     from workbench.charts.sampling import min_max_sample
+    from workbench.charts.storetables import (
+        age_text,
+        catalogue_table,
+        gap_causes_table,
+        gaps_table,
+        shares_table,
+        size_text,
+        venues_table,
+    )
     from workbench.charts.tables import Table, frame_table, gates_table, metrics_table
     from workbench.charts.tail import var_chart
     from workbench.charts.theme import theme_css
@@ -46,13 +55,14 @@ if TYPE_CHECKING:
 _HOMES = {
     "CandleFigure": "candles",
     "Table": "tables",
+    "age_text": "storetables",
     "candle_figure": "candles",
     "candle_legend": "candlerows",
     "candle_rows": "candlerows",
     "candles_chart": "candles",
-    "catalogue_table": "rundata",
+    "catalogue_table": "storetables",
     "costs_chart": "exposure",
-    "coverage_chart": "market",
+    "coverage_chart": "holdings",
     "drawdown_chart": "lines",
     "enable_notebook": "render",
     "equity_chart": "lines",
@@ -62,6 +72,8 @@ _HOMES = {
     "folds_chart": "folds",
     "folds_table": "rundata",
     "frame_table": "tables",
+    "gap_causes_table": "storetables",
+    "gaps_table": "storetables",
     "gates_table": "tables",
     "html_fragment": "render",
     "html_page": "render",
@@ -79,6 +91,9 @@ _HOMES = {
     "reliability_chart": "learning",
     "risk_table": "rundata",
     "rolling_risk_chart": "lines",
+    "shares_chart": "holdings",
+    "shares_table": "storetables",
+    "size_text": "storetables",
     "source_data": "candlerows",
     "theme_css": "theme",
     "to_bokeh": "render",
@@ -86,11 +101,13 @@ _HOMES = {
     "training_chart": "learning",
     "training_detail_chart": "learning",
     "var_chart": "tail",
+    "venues_table": "storetables",
 }
 
 __all__ = [
     "CandleFigure",
     "Table",
+    "age_text",
     "candle_figure",
     "candle_legend",
     "candle_rows",
@@ -107,6 +124,8 @@ __all__ = [
     "folds_chart",
     "folds_table",
     "frame_table",
+    "gap_causes_table",
+    "gaps_table",
     "gates_table",
     "html_fragment",
     "html_page",
@@ -124,6 +143,9 @@ __all__ = [
     "reliability_chart",
     "risk_table",
     "rolling_risk_chart",
+    "shares_chart",
+    "shares_table",
+    "size_text",
     "source_data",
     "theme_css",
     "to_bokeh",
@@ -131,6 +153,7 @@ __all__ = [
     "training_chart",
     "training_detail_chart",
     "var_chart",
+    "venues_table",
 ]
 
 

@@ -1,4 +1,4 @@
-"""Tables of one finished run and of the store."""
+"""Tables of one finished run, and of the quality of its data."""
 
 from __future__ import annotations
 
@@ -121,11 +121,6 @@ def risk_table(measures: Mapping[str, Mapping[str, float]], *, caption: str = ""
 def quality_table(findings: pd.DataFrame, *, limit: int = 200) -> Table:
     """Return the findings of a quality report: kind, symbol, time, field, value and note."""
     return frame_table(findings.reset_index(drop=True), caption=f"{len(findings):,} findings", decimals=4, limit=limit)
-
-
-def catalogue_table(series: pd.DataFrame) -> Table:
-    """Return what the store holds, one row per series."""
-    return frame_table(series.reset_index(drop=True), caption=f"{len(series):,} series in the store", limit=500)
 
 
 def facts_table(facts: Mapping[str, Any], *, caption: str = "") -> Table:

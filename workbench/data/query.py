@@ -10,7 +10,7 @@ import pandas as pd
 
 from workbench.config import Settings, load_settings
 from workbench.data.queryengine import Engine, arrow_of, frame_of
-from workbench.data.querytables import Picture, bars_dataset, picture_of, series_table
+from workbench.data.querytables import Picture, columns_of, dataset_of, picture_of, series_table
 from workbench.data.sources.sample import ingest_sample
 from workbench.data.store.barstore import open_store
 from workbench.data.store.layout import RECORDS
@@ -19,11 +19,6 @@ from workbench.errors import DataError
 
 TABLES = ("bars", "series", *RECORDS)
 """What a query can read besides the frames that are handed in."""
-
-_BARS = (
-    "select of_source as source, of_symbol as symbol, of_timeframe as timeframe, time, open, high, low, close, volume, "
-    "coalesce(source, of_source) as venue, coalesce(repaired, false) as repaired from {}"
-)
 
 
 def sql(
@@ -53,7 +48,7 @@ def sql(
     params : sequence or mapping, optional
         Values for ``?`` or ``$name`` in the query.
     version : mapping, optional
-        Versions of some bar series, by names such as ``{"binance:1h:BTC/USDT": 3}``.
+        Versions of some series, by names such as ``{"binance:1h:BTC/USDT": 3, "funding:binance:BTC/USDT:USDT": 1}``.
     at : str or Timestamp, optional
         Read the store as it was at this time in UTC; not with ``version``.
     **frames : DataFrame, Series or Arrow table
@@ -62,8 +57,8 @@ def sql(
     Returns
     -------
     DataFrame
-        Times are UTC, a date is its midnight. ``attrs["versions"]`` names the version of each series of bars that the
-        query could see: handed back as ``version`` it reads the same again.
+        Times are UTC, a date is its midnight. ``attrs["versions"]`` names the version of each series that the query
+        could see: handed back as ``version`` it reads the same again.
 
     Raises
     ------
@@ -84,22 +79,21 @@ def sql(
     0  2930.75
     """
     settings = settings or load_settings()
-    store = open_store(settings)
     _check_choice(version, at)
     if "'sample'" in query and version is None and at is None:
-        ingest_sample(store)
+        ingest_sample(open_store(settings))
     seen = {name for name in TABLES if re.search(rf"\b{name}\b", query, re.IGNORECASE)}
-    needed = bool(seen & {"bars", "series"})
-    picture = picture_of(store, utc_time(at, "at"), version) if needed else Picture()
+    wanted = {"bars" if name == "series" else name for name in seen}
+    picture = picture_of(settings, wanted, utc_time(at, "at"), version)
     with Engine() as engine:
-        engine.offer("bars", bars_dataset(picture), _BARS)
+        for table in ("bars", *RECORDS):
+            engine.offer(table, dataset_of(picture, table), columns_of(table))
         engine.offer("series", series_table(picture))
         for name, frame in frames.items():
             engine.offer(name, arrow_of(name, frame, TABLES))
         result = frame_of(engine.run(query, params))
-    if needed:
-        _tell(picture)
-        result.attrs = {"versions": picture.versions, "notes": picture.notes}
+    _tell(picture)
+    result.attrs = {"versions": picture.versions, "notes": picture.notes}
     return result
 
 

@@ -51,16 +51,12 @@ class Engine:
     ) -> None:
         self._connection.close()
 
-    def offer(self, name: str, table: Any, view: str = "") -> None:
-        """Hand an Arrow table or data set over by a name; with ``view`` it is read through that SELECT of ``{}``."""
-        if view:
-            hidden = f"_{name}"
-            self._connection.register(hidden, table)
-            self._connection.execute(f"create view {name} as {view.format(hidden)}")
-        else:
-            self._connection.register(name, table)
+    def offer(self, name: str, table: Any, columns: str = "*") -> None:
+        """Hand an Arrow table or data set over by a name, with the columns of a SELECT list."""
+        relation = self._connection.from_arrow(table).project(columns)
+        relation.create_view(name)
         self._known.add(name)
-        self._columns.update(self._connection.table(name).columns)
+        self._columns.update(relation.columns)
 
     def run(self, query: str, params: Sequence[Any] | Mapping[str, Any] | None) -> pa.Table:
         """Run one reading statement and return its rows.
@@ -99,8 +95,10 @@ class Engine:
         where = _PLACE.search(text)
         message = text[: where.start()] if where else text
         kind, _, said = message.partition(": ")
-        if kind in ("IO Error", "Invalid Input Error") and ".parquet" in said:
-            return f"a stored file is damaged, so the query has no answer: {' '.join(said.split())[:400]}"
+        failed = re.search(r"the Arrow source failed: (?:\w+: )?(.*)", said, re.DOTALL)
+        if failed:
+            cause = " ".join(failed[1].split())[:300]
+            return f"a stored file is damaged, so the query has no answer: {cause}; run 'workbench data verify'"
         return f"the query is wrong: {self._advice(said or kind)}{_place(where)}"
 
     def _advice(self, said: str) -> str:
@@ -160,9 +158,21 @@ def arrow_of(name: str, frame: Any, taken: Iterable[str]) -> Any:
     if not len(frame.columns):
         raise DataError(f"the frame {name!r} has no columns")
     try:
-        return pa.Table.from_pandas(frame.rename(columns=str), preserve_index=False)
+        return pa.table(
+            [_array(frame.iloc[:, i]) for i in range(frame.shape[1])], names=[str(c) for c in frame.columns]
+        )
     except (pa.ArrowException, ValueError) as err:
         raise DataError(f"the frame {name!r} cannot be handed to a query: {' '.join(str(err).split())}") from err
+
+
+def _array(values: pd.Series) -> pa.Array:
+    """Turn a column into Arrow; times with a zone by their numbers, as pyarrow's own way there is deprecated."""
+    import pyarrow as pa
+
+    if not isinstance(values.dtype, pd.DatetimeTZDtype):
+        return pa.array(values, from_pandas=True)
+    times = pd.DatetimeIndex(values).tz_convert("UTC")
+    return pa.array(times.asi8, pa.int64(), mask=times.isna()).cast(pa.timestamp(times.unit, "UTC"))
 
 
 def _long(bars: pd.DataFrame) -> pd.DataFrame:

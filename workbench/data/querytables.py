@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
@@ -18,16 +18,22 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from workbench.config import did_you_mean
-from workbench.data.store.barstore import BarStore
-from workbench.data.store.layout import BARS, arrow_schema
+from workbench.config import Settings, did_you_mean
+from workbench.data.store.barstore import open_store
+from workbench.data.store.catalog import series_of
+from workbench.data.store.layout import BARS, PROVENANCE, RECORDS, arrow_schema
 from workbench.data.store.log import Entry, entry_path, newest_version, read_entry
-from workbench.data.store.names import from_folder
+from workbench.data.store.names import to_folder
+from workbench.data.store.records import open_records
 from workbench.errors import DataError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_BARS_COLUMNS = (
+    "of_source as source, of_symbol as symbol, of_timeframe as timeframe, time, open, high, low, close, volume, "
+    "coalesce(source, of_source) as venue, coalesce(repaired, false) as repaired"
+)
 _MOST_KEPT = 20_000
 _KEPT: OrderedDict[tuple[str, int, int], Entry] = OrderedDict()
 _KEPT_LOCK = Lock()
@@ -35,35 +41,42 @@ _KEPT_LOCK = Lock()
 
 @dataclass(frozen=True)
 class Series:
-    """One series at the version that a query reads; ``note`` says why that is not the newest."""
+    """One series at the version that a query reads; ``note`` says why that is not the newest.
 
-    source: str
-    timeframe: str
-    symbol: str
+    ``names`` are its source, time frame and symbol, or its kind, source and symbol for records.
+    """
+
+    table: str
+    names: tuple[str, str, str]
     folder: Path
     entry: Entry | None = None
     note: str = ""
 
     @property
     def name(self) -> str:
-        """``source:timeframe:symbol``, as a data set is named."""
-        return f"{self.source}:{self.timeframe}:{self.symbol}"
+        """``source:timeframe:symbol``, as a data set is named, or ``kind:source:symbol``."""
+        return ":".join(self.names)
 
     @property
-    def label(self) -> str:
-        """The series in words, as errors name it."""
-        return f"{self.symbol} {self.timeframe} ({self.source})"
+    def constants(self) -> dict[str, str]:
+        """What every row of it shares, by column."""
+        columns = ("of_source", "of_timeframe", "of_symbol") if self.table == "bars" else ("", "of_source", "of_symbol")
+        return {c: n for c, n in zip(columns, self.names, strict=True) if c}
 
 
 @dataclass(frozen=True)
 class Picture:
-    """All series of a store, each at one version: what one query reads from beginning to end."""
+    """All series that a query may read, each at one version: what it reads from beginning to end."""
 
     series: tuple[Series, ...] = ()
 
+    def of(self, table: str) -> tuple[Series, ...]:
+        """Return the series of one table: ``bars`` or a kind of records."""
+        return tuple(s for s in self.series if s.table == table)
+
     @property
     def versions(self) -> dict[str, int]:
-        """Version read of each series, by its name; handed back to a query it reads the same bars again."""
+        """Version read of each series, by its name; handed back to a query it reads the same again."""
         return {s.name: s.entry.version for s in self.series if s.entry is not None}
 
     @property
@@ -72,14 +85,21 @@ class Picture:
         return [s.note for s in self.series if s.note]
 
 
-def picture_of(store: BarStore, at: pd.Timestamp | None = None, versions: Mapping[str, int] | None = None) -> Picture:
-    """Take the newest sound version of every series, the one of a time, or those that are named.
+def picture_of(
+    settings: Settings,
+    tables: Iterable[str],
+    at: pd.Timestamp | None = None,
+    versions: Mapping[str, int] | None = None,
+) -> Picture:
+    """Take the newest sound version of every series of some tables, the one of a time, or those that are named.
 
     Parameters
     ----------
+    tables : iterable of str
+        ``bars`` or kinds of records.
     at : Timestamp, optional
         The newest version that was written at or before this time; series that are younger are left out.
-    versions : mapping of ``source:timeframe:symbol`` to int, optional
+    versions : mapping of series name to int, optional
         Versions of some series; the others are taken as without it.
 
     Raises
@@ -89,7 +109,7 @@ def picture_of(store: BarStore, at: pd.Timestamp | None = None, versions: Mappin
     """
     wanted = dict(versions or {})
     found = []
-    for series in _all_series(store.root):
+    for series in _all_series(settings, set(tables)):
         if series.name in wanted:
             found.append(_named(series, wanted.pop(series.name)))
         elif at is None:
@@ -100,7 +120,7 @@ def picture_of(store: BarStore, at: pd.Timestamp | None = None, versions: Mappin
     if wanted:
         name = next(iter(wanted))
         hint = did_you_mean(name, [s.name for s in found])
-        raise DataError(f"version= names {name!r}, which the store does not hold.{hint}")
+        raise DataError(f"version= names {name!r}, which this query does not read.{hint}")
     return Picture(tuple(found))
 
 
@@ -126,30 +146,32 @@ def entry_of(folder: Path, version: int) -> Entry:
     return entry
 
 
-def bars_dataset(picture: Picture) -> Any:
-    """Return all bars of a picture as a pyarrow data set; nothing is opened before a query asks for it.
+def dataset_of(picture: Picture, table: str) -> Any:
+    """Return all rows of a table as a pyarrow data set; nothing is opened before a query asks for it.
 
-    Its columns are those of the files, and ``of_source``, ``of_symbol`` and ``of_timeframe`` of the series.
+    Its columns are those of the files, and ``of_source``, ``of_symbol`` and for bars ``of_timeframe`` of the series.
     """
     import pyarrow as pa
-    import pyarrow.dataset as ds
-    from pyarrow.fs import LocalFileSystem
 
-    names = [pa.field(n, pa.string()) for n in ("of_source", "of_symbol", "of_timeframe")]
-    schema = pa.schema([*names, *arrow_schema(BARS)])
-    checked = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
-    parquet, disk = ds.ParquetFileFormat(default_fragment_scan_options=checked), LocalFileSystem()
-    micro = pa.timestamp("us", "UTC")
-    fragments = []
-    for series in picture.series:
-        ours = (ds.field("of_source") == series.source) & (ds.field("of_symbol") == series.symbol)
-        known = ours & (ds.field("of_timeframe") == series.timeframe)
-        for part in series.entry.parts if series.entry else ():
-            first, last = (pa.scalar(t, pa.int64()).cast(micro) for t in (part.first, part.last))
-            span = (ds.field("time") >= first) & (ds.field("time") <= last)
-            path = str(series.folder / part.path)
-            fragments.append(parquet.make_fragment(path, filesystem=disk, partition_expression=known & span))
-    return ds.FileSystemDataset(fragments, schema, parquet, disk) if fragments else schema.empty_table()
+    from workbench.data.queryfiles import VerifiedDataset
+
+    layout = BARS if table == "bars" else RECORDS[table]
+    names = ("of_source", "of_symbol", "of_timeframe") if table == "bars" else ("of_source", "of_symbol")
+    schema = pa.schema([*(pa.field(n, pa.string()) for n in names), *arrow_schema(layout)])
+    files = {f"{s.folder}/{p.path}": (s, p) for s in picture.of(table) if s.entry for p in s.entry.parts}
+    if not files:
+        return schema.empty_table()
+    parts = {path: part for path, (_, part) in files.items()}
+    known = {path: series.constants for path, (series, _) in files.items()}
+    required = ("time", *(c for c in layout.columns if c not in PROVENANCE))
+    return VerifiedDataset(schema, parts, known, required)
+
+
+def columns_of(table: str) -> str:
+    """Return the SELECT list that turns the columns of `dataset_of` into those of the table."""
+    if table == "bars":
+        return _BARS_COLUMNS
+    return ", ".join(["of_source as source", "of_symbol as symbol", "time", *RECORDS[table].columns])
 
 
 def series_table(picture: Picture) -> pa.Table:
@@ -161,13 +183,13 @@ def series_table(picture: Picture) -> pa.Table:
         ("source", text), ("symbol", text), ("timeframe", text), ("bars", whole), ("first", moment), ("last", moment),
         ("version", whole), ("bytes", whole), ("updated", moment), ("status", text),
     ])  # fmt: skip
-    return pa.Table.from_pylist([_series_row(s) for s in picture.series], schema=schema)
+    return pa.Table.from_pylist([_series_row(s) for s in picture.of("bars")], schema=schema)
 
 
 def _series_row(series: Series) -> dict[str, Any]:
-    entry = series.entry
+    entry, (source, timeframe, symbol) = series.entry, series.names
     row = {
-        "source": series.source, "symbol": series.symbol, "timeframe": series.timeframe, "bars": 0,
+        "source": source, "symbol": symbol, "timeframe": timeframe, "bars": 0,
         "version": entry.version if entry else 0, "bytes": 0, "status": series.note or "ok",
     }  # fmt: skip
     if entry is None or not entry.parts:
@@ -178,10 +200,17 @@ def _series_row(series: Series) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _all_series(root: Path) -> Iterator[Series]:
-    for path in sorted(root.glob(f"*/*/*/_delta_log/{1:020d}.json")):
-        folder = path.parents[1]
-        yield Series(folder.parent.parent.name, folder.parent.name, from_folder(folder.name), folder)
+def _all_series(settings: Settings, tables: set[str]) -> Iterator[Series]:
+    if "bars" in tables:
+        root = open_store(settings).root
+        yield from (Series("bars", names, _folder(root, names)) for names in series_of(root))
+    if tables & set(RECORDS):
+        root = open_records(settings).root
+        yield from (Series(n[0], n, _folder(root, n)) for n in series_of(root) if n[0] in tables)
+
+
+def _folder(root: Path, names: tuple[str, str, str]) -> Path:
+    return root / names[0] / names[1] / to_folder(names[2])
 
 
 def _newest_sound(series: Series) -> Series:
@@ -195,13 +224,15 @@ def _newest_sound(series: Series) -> Series:
             broken = str(err)
         else:
             if not broken:
-                note = f"{series.label} is read at version {version}, not {newest}: {why}" if why else ""
+                note = f"{series.name} is read at version {version}, not {newest}: {why}" if why else ""
                 return replace(series, entry=entry, note=note)
         why = why or broken
-    return replace(series, note=f"{series.label} has no sound version: {why}")
+    return replace(series, note=f"{series.name} has no sound version: {why}")
 
 
 def _broken_part(folder: Path, entry: Entry) -> str:
+    if "lost" in entry.note:
+        return f"it was lost to damage: {entry.note['lost']}"
     for part in entry.parts:
         try:
             size = os.stat(f"{folder}/{part.path}").st_size
@@ -215,11 +246,11 @@ def _broken_part(folder: Path, entry: Entry) -> str:
 def _named(series: Series, version: int) -> Series:
     newest = newest_version(series.folder)
     if not isinstance(version, int) or not 0 < version <= newest:
-        raise DataError(f"{series.label} has no version {version!r}; its versions are 1 to {newest}")
+        raise DataError(f"{series.name} has no version {version!r}; its versions are 1 to {newest}")
     entry = entry_of(series.folder, version)
     broken = _broken_part(series.folder, entry)
     if broken:
-        raise DataError(f"version {version} of {series.label} is damaged: {broken}; name an earlier version")
+        raise DataError(f"version {version} of {series.name} is damaged: {broken}; name an earlier version")
     return replace(series, entry=entry)
 
 

@@ -9,9 +9,10 @@ if TYPE_CHECKING:
     from workbench.notebook.cells import Cell, check_notebook, parameters_source, sync_parameters, write_notebook
     from workbench.notebook.config import Config, load_config
     from workbench.notebook.forms import Form, form
-    from workbench.notebook.market import chart_bars, inspect_market
+    from workbench.notebook.market import chart_bars
     from workbench.notebook.running import run
     from workbench.notebook.screens import overview, risk_overview
+    from workbench.notebook.stored import inspect_market
 
 _HOMES = {
     "Cell": "cells",
@@ -20,7 +21,7 @@ _HOMES = {
     "chart_bars": "market",
     "check_notebook": "cells",
     "form": "forms",
-    "inspect_market": "market",
+    "inspect_market": "stored",
     "load_config": "config",
     "overview": "screens",
     "risk_overview": "screens",
