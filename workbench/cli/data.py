@@ -10,6 +10,7 @@ from cyclopts import App
 
 from workbench.cli.data_fetch import fetch, venues
 from workbench.cli.data_quality import fill, gaps, resample, universe
+from workbench.cli.data_repair import repair, verify
 from workbench.cli.data_replay import serve_replay
 from workbench.cli.output import plain, print_json, print_table, show
 from workbench.config import load_settings
@@ -24,6 +25,8 @@ for _verb in (gaps, universe, fill, resample):
 app.command(serve_replay, name="serve-replay")
 app.command(fetch)
 app.command(venues)
+app.command(verify)
+app.command(repair)
 _SHOWN = 20
 
 

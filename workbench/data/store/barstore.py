@@ -20,16 +20,18 @@ from workbench.data.store.catalog import (
     writing,
 )
 from workbench.data.store.door import bar_rows, bars_hash
+from workbench.data.store.entry import Entry
 from workbench.data.store.image import SeriesImage
 from workbench.data.store.kept import keep_findings, read_findings
 from workbench.data.store.layout import PROVENANCE
-from workbench.data.store.log import Entry
 from workbench.data.store.names import check_source, check_symbol, to_folder
 from workbench.data.store.reading import Arrays, bars_frame, joined_frame, read_arrays, time_index
 from workbench.data.store.records import micros
+from workbench.data.store.repairing import RepairReport, quarantine_of, repair_series
 from workbench.data.store.table import SeriesTable
+from workbench.data.store.verifying import VERIFY_COLUMNS, verify_row
 from workbench.data.store.writing import Mode, plan_write
-from workbench.data.timeframes import canonical_timeframe, utc_range
+from workbench.data.timeframes import canonical_timeframe, timeframe_delta, utc_range
 from workbench.data.venues.clock import Clock, SystemClock
 from workbench.errors import DataError
 from workbench.typing import Bars
@@ -257,6 +259,46 @@ class BarStore:
             if source is None or s == source
         ]
         return pd.DataFrame(rows, columns=list(_LIST_COLUMNS))
+
+    def verify(
+        self, source: str | None = None, symbol: str | None = None, timeframe: str | None = None, *, deep: bool = True
+    ) -> pd.DataFrame:
+        """Look for damage: one row a series, with version, status, damaged_versions and findings in words.
+
+        Parameters
+        ----------
+        source, symbol, timeframe : str, optional
+            Only series of these.
+        deep : bool
+            Read every file of every version and compare its checksum; otherwise the log, names and sizes only.
+
+        Returns
+        -------
+        DataFrame
+            ``status`` is ``sound``; ``leftovers`` (files of killed writers, an image to be made anew: harmless);
+            ``foreign`` (files that the store did not write and does not use); or ``damaged`` (something written is
+            lost or changed; reads of ``damaged_versions`` refuse what they cannot vouch for).
+        """
+        wanted = (source, symbol, timeframe and canonical_timeframe(timeframe))
+        rows = [
+            {"source": s, "symbol": name, "timeframe": t, **verify_row(self._table(s, name, t), deep=deep)}
+            for s, t, name in series_of(self.root)
+            if all(w in (None, "", x) for w, x in zip(wanted, (s, name, t), strict=True))
+        ]
+        return pd.DataFrame(rows, columns=["source", "symbol", "timeframe", *VERIFY_COLUMNS])
+
+    def repair(self, source: str, symbol: str, timeframe: str) -> RepairReport:
+        """Move what is damaged or foreign into ``_quarantine`` and make a sound version of all that is still whole.
+
+        Nothing is deleted; the report says which spans of time are lost and must be fetched again.
+        """
+        table = self._table(source, symbol, timeframe)
+        if not table.newest():
+            raise DataError(missing_bars(self.root, source, symbol, canonical_timeframe(timeframe)))
+        now = self.clock.now()
+        with writing(table):
+            place, step = quarantine_of(table, self.root, now), timeframe_delta(timeframe).value // 1000
+            return repair_series(table, place, now, lambda rows: bars_hash(rows, symbol), step)
 
     def _table(self, source: str, symbol: str, timeframe: str) -> SeriesTable:
         length = canonical_timeframe(timeframe)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from workbench.config import did_you_mean
-from workbench.data.store.log import Entry
+from workbench.data.store.entry import Entry
 from workbench.data.store.names import from_folder
 from workbench.data.store.table import SeriesTable
 from workbench.errors import DataError

@@ -16,8 +16,9 @@ import numpy as np
 import pandas as pd
 
 from workbench.data.store import imagefile
+from workbench.data.store.entry import Entry
 from workbench.data.store.imagefile import ImageError, Meta
-from workbench.data.store.log import Entry, newest_version, stamp_of
+from workbench.data.store.log import newest_version, stamp_of
 from workbench.data.store.table import SeriesTable
 from workbench.errors import DataError
 from workbench.typing import FloatArray, IntArray

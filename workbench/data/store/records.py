@@ -14,10 +14,12 @@ import pandas as pd
 from workbench.config import Settings, did_you_mean
 from workbench.data.store.catalog import check_version, row_of, series_of, span_words, versions_of, writing
 from workbench.data.store.door import record_rows, records_hash
+from workbench.data.store.entry import Entry
 from workbench.data.store.layout import RECORDS
-from workbench.data.store.log import Entry
 from workbench.data.store.names import check_source, check_symbol, to_folder
+from workbench.data.store.repairing import RepairReport, quarantine_of, repair_series
 from workbench.data.store.table import SeriesTable
+from workbench.data.store.verifying import VERIFY_COLUMNS, verify_row
 from workbench.data.store.writing import Mode, plan_write
 from workbench.data.timeframes import utc_range
 from workbench.data.venues.clock import Clock, SystemClock
@@ -117,6 +119,26 @@ class RecordStore:
     def versions(self, kind: str, source: str, symbol: str) -> pd.DataFrame:
         """Return the versions, oldest first: version, updated, mode, rows_written, content_hash."""
         return versions_of(self._found(kind, source, symbol, None)[0])
+
+    def verify(
+        self, kind: str | None = None, source: str | None = None, symbol: str | None = None, *, deep: bool = True
+    ) -> pd.DataFrame:
+        """Look for damage: one row a series with kind, source, symbol, version, status, damaged_versions, findings."""
+        rows = [
+            {"kind": k, "source": s, "symbol": name, **verify_row(self._table(k, s, name), deep=deep)}
+            for k, s, name in series_of(self.root)
+            if all(w in (None, "", x) for w, x in zip((kind, source, symbol), (k, s, name), strict=True))
+        ]
+        return pd.DataFrame(rows, columns=["kind", "source", "symbol", *VERIFY_COLUMNS])
+
+    def repair(self, kind: str, source: str, symbol: str) -> RepairReport:
+        """Move what is damaged or foreign into ``_quarantine`` and make a sound version of all that is still whole."""
+        table, now = self._table(kind, source, symbol), self.clock.now()
+        if not table.newest():
+            raise DataError(f"no {kind} of {symbol!r} from {source!r} is stored")
+        with writing(table):
+            place = quarantine_of(table, self.root, now)
+            return repair_series(table, place, now, lambda rows: records_hash(table.layout, rows))
 
     def _table(self, kind: str, source: str, symbol: str) -> SeriesTable:
         if kind not in RECORDS:

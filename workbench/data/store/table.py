@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
-from workbench.data.store import log
+from workbench.data.store import log, logwriting
+from workbench.data.store.entry import Entry, Part
 from workbench.data.store.layout import BARS, Layout, empty_frame, join_frames, to_arrow, to_frame
-from workbench.data.store.log import Entry, Part
 from workbench.errors import DataError
 from workbench.ops import atomic_write
 
@@ -65,16 +65,13 @@ class SeriesTable:
             When its entry in the log is missing, damaged, of another program, or says that the version was lost.
         """
         with self.told(version):
-            entry = log.read_entry(self.folder, self.newest() if version is None else version)
-            if "lost" in entry.note:
-                raise DataError(f"version {entry.version} of {self.label} was lost to damage: {entry.note['lost']}")
-        return entry
+            return log.read_entry(self.folder, self.newest() if version is None else version)
 
     def history(self) -> Iterator[Entry]:
         """Return the entries of the log, oldest first, those of lost versions too."""
         for version in range(1, self.newest() + 1):
             with self.told(version):
-                yield log.read_entry(self.folder, version)
+                yield log.read_any_entry(self.folder, version)
 
     def read(
         self, entry: Entry, start: int | None = None, end: int | None = None, columns: Sequence[str] | None = None
@@ -98,19 +95,27 @@ class SeriesTable:
         frames = [to_frame(self.layout, self._arrow(p, columns), columns) for p in parts]
         return join_frames(frames) if frames else empty_frame(self.layout, columns)
 
-    def commit(self, plan: Plan, before: Entry | None, mode: str, now: float, content_hash: str) -> Entry:
+    def commit(
+        self,
+        plan: Plan,
+        before: Entry | None,
+        mode: str,
+        now: float,
+        content_hash: str,
+        extra: dict[str, str] | None = None,
+    ) -> Entry:
         """Write the files of a plan and make them the next version; the caller holds the lock of the series."""
         written = int(now * 1000)
         with self.told(None, "write"):
             self.folder.mkdir(parents=True, exist_ok=True)
             if before is None:
-                log.create_log(self.folder, self.layout, written)
+                logwriting.create_log(self.folder, self.layout, written)
             version = before.version + 1 if before else 1
             chunks = [plan.rows.iloc[i : i + PART_ROWS] for i in range(0, len(plan.rows), PART_ROWS)]
             new = [self._write_part(version, chunk) for chunk in chunks]
             gone = {p.path for p in plan.dropped}
             parts = [p for p in before.parts if p.path not in gone] if before else []
-            note = {"mode": mode, "rows": str(len(plan.new)), "content_hash": content_hash}
+            note = {"mode": mode, "rows": str(len(plan.new)), "content_hash": content_hash, **(extra or {})}
             entry = Entry(
                 version,
                 tuple(sorted([*parts, *new], key=lambda p: (p.first, p.last, p.path))),
@@ -119,7 +124,7 @@ class SeriesTable:
                 note,
                 written,
             )
-            stamp = log.write_entry(self.folder, self.layout, entry, before, "Overwrite" if gone else "Append")
+            stamp = logwriting.write_entry(self.folder, self.layout, entry, before, "Overwrite" if gone else "Append")
         return replace(entry, stamp=stamp)
 
     def check_part(self, part: Part) -> None:

@@ -7,8 +7,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from workbench.data.store.entry import Entry, Part
 from workbench.data.store.layout import join_frames, keys_of, sort_rows
-from workbench.data.store.log import Entry, Part
 from workbench.data.store.table import PART_ROWS, Plan, SeriesTable
 from workbench.errors import BarsError, DataError
 
