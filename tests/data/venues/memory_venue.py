@@ -119,7 +119,7 @@ class MemoryVenue:
         }  # fmt: skip
 
     def truth(self, timeframe: str, start: int, stop: int) -> FloatArray:
-        """All bars of an open time from start up to stop that this venue has ever, the unclosed one as if it were over."""
+        """All bars that open from start up to stop, the unclosed one as if it were over."""
         step = int(timeframe_delta(timeframe).value // 1_000_000)
         phase = 4 * 86_400_000 % step if step == 604_800_000 else 0
         listed = (self.listed - phase) // step * step + phase  # a longer bar begins before the first trade

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,8 +14,8 @@ from workbench.data.venues.spans import (
     ceil_grid,
     closed_edge,
     count_final,
-    group_spans,
     grid_phase,
+    group_spans,
     inside,
     intersect,
     missing_spans,
@@ -40,7 +42,7 @@ def test_union_and_subtraction_are_those_of_sets(one: list[Span], other: list[Sp
     assert slots(subtract(one, other)) == slots(one) - slots(other)
     assert slots(intersect(one, other)) == slots(one) & slots(other)
     for result in (union(one), subtract(one, other), intersect(one, other)):
-        assert all(a.stop < b.start for a, b in zip(result, result[1:], strict=False))
+        assert all(a.stop < b.start for a, b in itertools.pairwise(result))
         assert all(s.start < s.stop for s in result)
 
 
@@ -65,7 +67,7 @@ def test_groups_cover_all_and_fit_a_page(spans: list[Span], limit: int) -> None:
     groups = group_spans(separate, 1, limit)
     assert slots(separate) <= slots(groups)
     assert all(n_bars([g], 1) <= limit or g in separate for g in groups)
-    assert all(a.stop < b.start for a, b in zip(groups, groups[1:], strict=False))
+    assert all(a.stop < b.start for a, b in itertools.pairwise(groups))
 
 
 @pytest.mark.parametrize(("timeframe", "monday"), [("1m", False), ("8h", False), ("1d", False), ("1w", True)])
