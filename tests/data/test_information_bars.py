@@ -13,8 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workbench.config import Settings
 from workbench.data import bars_of, check_bars, dollar_bars, imbalance_bars, run_bars, tick_bars, volume_bars
 from workbench.data.information_bars import trade_signs
+from workbench.data.store.records import open_records
 from workbench.errors import DataError
 
 MAKERS: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
@@ -200,3 +202,12 @@ def test_real_trades_make_bars(shared_data: Path) -> None:
     assert bars["volume"].sum() == pytest.approx(source["amount"].sum())
     assert (bars.loc[bars["complete"], "volume"] >= 5000.0 - 1e-6).all()
     assert bars["quote_volume"].sum() == pytest.approx(rows["cost"].sum(), rel=1e-6)
+
+
+def test_stored_trades_make_the_same_bars(settings: Settings) -> None:
+    source, records = trades(), open_records(settings)
+    rows = source.assign(id=[str(i) for i in range(len(source))])
+    records.write("trades", "venue", "A/USDT", rows[["id", "price", "amount", "side"]])
+    stored = records.read("trades", "venue", "A/USDT")
+    for maker in (MAKERS["volume"], MAKERS["tick_imbalance"]):
+        pd.testing.assert_frame_equal(maker(stored), maker(source), check_dtype=False)

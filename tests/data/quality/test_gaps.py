@@ -73,11 +73,11 @@ def test_a_hole_of_most_series_is_the_venue_and_one_of_a_single_series_is_not(
 
 
 def test_half_of_the_others_is_not_most(tmp_path: Path) -> None:
-    series = frames()
+    series = {s: f for s, f in frames().items() if s != "D/USDT"}
     for symbol in ("A/USDT", "B/USDT"):
         series[symbol] = without(series[symbol], 100, 5)
     gaps = gap_table(stored(tmp_path, series), "venue", "1h")
-    assert gaps[["cause", "others_missing"]].to_numpy().tolist() == [["unknown", 1], ["unknown", 1]]
+    assert gaps[["cause", "others", "others_missing"]].to_numpy().tolist() == [["unknown", 2, 1], ["unknown", 2, 1]]
 
 
 def test_repaired_bars_and_those_of_other_venues_bear_no_witness(tmp_path: Path) -> None:
@@ -178,3 +178,17 @@ def test_a_thin_real_market_has_no_trades(shared_data: Path, tmp_path: Path) -> 
     gaps = gap_table(store, "binance", "1m")
     assert (len(gaps), gaps["bars_missing"].sum()) == (676, 1091)
     assert set(gaps["cause"]) == {"no_trades"}
+
+
+@pytest.mark.parametrize(("ticker", "start"), [("FB", "2003-03-31"), ("USO", "1998-12-31"), ("QQQ", "2004-12-01")])
+def test_years_in_which_a_ticker_meant_nothing_are_no_outage(
+    shared_data: Path, tmp_path: Path, ticker: str, start: str
+) -> None:
+    store = BarStore(tmp_path / "bars")
+    for name in (ticker, "SPY", "IBM"):
+        import_file(shared_data / "ohlcv" / "us-equity" / f"{name}-1d.parquet", store, "us")
+    gaps = gap_table(store, "us", "1d")
+    assert set(gaps["symbol"]) == {ticker}
+    years = gaps[gaps["start"] == pd.Timestamp(start, tz="UTC")]
+    assert years["cause"].tolist() == ["delisted"]
+    assert years["bars_missing"].iloc[0] > 1500
