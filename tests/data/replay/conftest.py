@@ -54,6 +54,22 @@ def exchange_at() -> Callable[[str, str], Any]:
     return make
 
 
+@pytest.fixture(scope="session")
+def frozen_exchange(shared_frozen_venue: Running) -> Callable[[str], Any]:
+    """Return plain ccxt at the venue whose clock stands still, one of each name for all tests."""
+    import ccxt
+
+    made: dict[str, Any] = {}
+
+    def exchange(name: str) -> Any:
+        if name not in made:
+            plain = getattr(ccxt, name)({"enableRateLimit": False, "timeout": 60_000})
+            made[name] = redirect(plain, shared_frozen_venue.base_url)
+        return made[name]
+
+    return exchange
+
+
 @pytest.fixture
 def pro_at() -> Callable[[str, str], Any]:
     """Return plain ccxt.pro, only its addresses changed; to be made and closed inside an event loop."""
@@ -86,14 +102,14 @@ def ask_json() -> Callable[[str], Any]:
 
 @pytest.fixture
 def stream_messages(replay_market: ReplayMarket, replay_now_ms: int) -> Callable[[str, str], list[Any]]:
-    """Return the messages of one stream of a host over three minutes, a second at a time, as JSON."""
+    """Return the messages of one stream of a host over seventy seconds, a second at a time, as JSON."""
 
     def messages(host: str, name: str) -> list[Any]:
         kind = "swap" if host.startswith("f") else "spot"
         infos = [i for i in map(replay_market.instrument, replay_market.symbols) if i.kind == kind]
         stream = stream_named(name, replay_market, infos)
         assert stream is not None
-        times = range(replay_now_ms, replay_now_ms + 180_000, 1000)
+        times = range(replay_now_ms, replay_now_ms + 70_000, 1000)
         return [json.loads(text) for time in times for text in stream.due(time, time)]
 
     return messages

@@ -15,10 +15,11 @@ import pytest
 
 from workbench.data.bars import bars_of
 from workbench.data.replay import ReplayClock, ReplayMarket, replay_of_bars, replay_venue
-from workbench.data.replay.grid import DAY, HOUR, MINUTE, open_of
+from workbench.data.replay.grid import DAY, HOUR, MINUTE, length_ms, open_of
 from workbench.data.replay.running import Running
 
 Make = Callable[[str, str], Any]
+At = Callable[[str], Any]
 KINDS = [("binance", "BTC/USDT"), ("binanceusdm", "BTC/USDT:USDT")]
 HOSTS = {"binance": "api.binance.com/api/v3", "binanceusdm": "fapi.binance.com/fapi/v1"}
 BARS = "klines"
@@ -38,8 +39,8 @@ def raw(url: str) -> Any:
 class TestRest:
     """Every call of ccxt that the workbench uses."""
 
-    def test_markets(self, frozen_venue: Running, exchange_at: Make, name: str, symbol: str) -> None:
-        exchange = exchange_at(name, frozen_venue.base_url)
+    def test_markets(self, frozen_venue: Running, frozen_exchange: At, name: str, symbol: str) -> None:
+        exchange = frozen_exchange(name)
         markets = exchange.load_markets()
         info = frozen_venue.venue.market.instrument(symbol)
         found = markets[symbol]
@@ -52,11 +53,12 @@ class TestRest:
 
     @pytest.mark.parametrize("timeframe", ["1m", "5m", "1h", "1d", "1w", "1M"])
     def test_bars(
-        self, frozen_venue: Running, exchange_at: Make, replay_now_ms: int, name: str, symbol: str, timeframe: str
+        self, frozen_venue: Running, frozen_exchange: At, replay_now_ms: int, name: str, symbol: str, timeframe: str
     ) -> None:
-        exchange = exchange_at(name, frozen_venue.base_url)
+        exchange = frozen_exchange(name)
         found = np.array(exchange.fetch_ohlcv(symbol, timeframe, limit=40), dtype=float)
-        truth = frozen_venue.venue.market.seen(symbol, timeframe, 0, replay_now_ms + 1, replay_now_ms)[-40:]
+        begin = replay_now_ms - 42 * length_ms(timeframe)
+        truth = frozen_venue.venue.market.seen(symbol, timeframe, begin, replay_now_ms + 1, replay_now_ms)[-40:]
         assert found.tolist() == truth.tolist()
         since = int(found[7, 0]) - 1
         later = np.array(exchange.fetch_ohlcv(symbol, timeframe, since=since, limit=5), dtype=float)
@@ -66,9 +68,9 @@ class TestRest:
         assert few.tolist() == truth[7:10].tolist()
 
     def test_paging_meets_every_bar_once(
-        self, frozen_venue: Running, exchange_at: Make, replay_now_ms: int, name: str, symbol: str
+        self, frozen_venue: Running, frozen_exchange: At, replay_now_ms: int, name: str, symbol: str
     ) -> None:
-        exchange = exchange_at(name, frozen_venue.base_url)
+        exchange = frozen_exchange(name)
         exchange.load_markets()
         frozen_venue.venue.requests.clear()
         since, found = replay_now_ms - 3 * DAY, []
@@ -111,9 +113,9 @@ class TestRest:
             assert third[0] == replay_market.bars(symbol, "1m", opened, opened + 1)[0].tolist()
 
     def test_ticker_book_trades_time_and_status(
-        self, frozen_venue: Running, exchange_at: Make, replay_now_ms: int, name: str, symbol: str
+        self, frozen_venue: Running, frozen_exchange: At, replay_now_ms: int, name: str, symbol: str
     ) -> None:
-        exchange, market = exchange_at(name, frozen_venue.base_url), frozen_venue.venue.market
+        exchange, market = frozen_exchange(name), frozen_venue.venue.market
         quote, ticker = market.ticker(symbol, replay_now_ms), exchange.fetch_ticker(symbol)
         assert [ticker[k] for k in ("last", "high", "low", "open", "baseVolume", "timestamp")] == [
             quote.last, quote.high, quote.low, quote.open, quote.volume, replay_now_ms,
@@ -129,8 +131,10 @@ class TestRest:
         assert exchange.fetch_time() == replay_now_ms
         assert exchange.fetch_status()["status"] == "ok"
 
-    def test_trades(self, frozen_venue: Running, exchange_at: Make, replay_now_ms: int, name: str, symbol: str) -> None:
-        exchange, market = exchange_at(name, frozen_venue.base_url), frozen_venue.venue.market
+    def test_trades(
+        self, frozen_venue: Running, frozen_exchange: At, replay_now_ms: int, name: str, symbol: str
+    ) -> None:
+        exchange, market = frozen_exchange(name), frozen_venue.venue.market
         truth = market.last_trades(symbol, replay_now_ms, 100)
         ways = (
             ["publicGetAggTrades", "publicGetTrades"]
@@ -152,9 +156,9 @@ class TestRest:
         assert [t["id"] for t in page] == [str(i) for i in expected.ids[500:510]]
 
     def test_what_does_not_exist_is_refused_in_the_words_of_the_venue(
-        self, frozen_venue: Running, exchange_at: Make, name: str, symbol: str
+        self, frozen_venue: Running, frozen_exchange: At, name: str, symbol: str
     ) -> None:
-        exchange = exchange_at(name, frozen_venue.base_url)
+        exchange = frozen_exchange(name)
         exchange.load_markets()
         assert symbol in exchange.markets
         host = {"binance": exchange.public_get_klines, "binanceusdm": exchange.fapipublic_get_klines}[name]
@@ -169,9 +173,9 @@ class TestRest:
 
 
 def test_perpetuals_have_funding_marks_and_open_interest(
-    frozen_venue: Running, exchange_at: Make, replay_now_ms: int
+    frozen_venue: Running, frozen_exchange: At, replay_now_ms: int
 ) -> None:
-    exchange, market = exchange_at("binanceusdm", frozen_venue.base_url), frozen_venue.venue.market
+    exchange, market = frozen_exchange("binanceusdm"), frozen_venue.venue.market
     symbol = "ETH/USDT:USDT"
     since = replay_now_ms - 5 * DAY
     truth = market.funding(symbol, since, replay_now_ms + 1)
@@ -331,9 +335,12 @@ def test_the_websocket_api_answers_as_rest_does(frozen_venue: Running) -> None:
         '{"id":"a","method":"klines","params":{"symbol":"BTCUSDT","interval":"1h","limit":3}}',
         '{"id":"b","method":"klines","params":{"symbol":"NOCOIN","interval":"1h"}}',
         '{"id":"c","method":"order.place"}',
+        "{",
+        '{"id":"d","method":"time","params":[]}',
     ]
-    bars, refused, unknown = converse(url, asked, 3)
+    bars, refused, unknown, *senseless = converse(url, asked, 5)
     rest = raw(f"{frozen_venue.base_url}/api.binance.com/api/v3/klines?symbol=BTCUSDT&interval=1h&limit=3")
     assert (bars["id"], bars["status"], bars["result"]) == ("a", 200, rest)
     assert (refused["status"], refused["error"]["code"]) == (400, -1121)
     assert unknown["error"]["code"] == -1000
+    assert [m["error"]["code"] for m in senseless] == [-1000, -1000]

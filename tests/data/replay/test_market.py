@@ -280,6 +280,18 @@ def test_bars_in_memory_keep_their_own_perpetual() -> None:
     assert own[:, 4].tolist() == np.round(bars[("close", PERP)].to_numpy(), 8).tolist()
 
 
+def test_marks_are_told_where_spot_and_perpetual_both_traded() -> None:
+    times = np.arange(6) * HOUR
+    spot = np.column_stack([times, *[np.arange(6) + 100.0] * 4, np.ones(6)])
+    perpetual = spot + np.array([0, 2, 2, 2, 2, 0])
+    feeds = {BTC: ArrayFeed(np.delete(spot, 3, axis=0), "1h"), PERP: ArrayFeed(np.delete(perpetual, 1, axis=0), "1h")}
+    market = ReplayMarket(feeds)
+    mark = market.bars(PERP, "1h", 0, 6 * HOUR, "mark")
+    assert mark[:, :2].tolist() == [[i * HOUR, 101.0 + i] for i in (0, 2, 4, 5)]
+    assert market.bars(PERP, "1h", 0, 6 * HOUR, "index")[:, 0].tolist() == [i * HOUR for i in (0, 1, 2, 4, 5)]
+    assert market.partial(PERP, "1h", 3 * HOUR + 5, "mark") is None
+
+
 @given(
     st.lists(st.tuples(st.integers(0, 10**15), st.integers(0, 10**14), st.booleans()), min_size=1, max_size=40),
     st.integers(0, 8),

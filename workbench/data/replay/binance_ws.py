@@ -90,8 +90,11 @@ async def _answer_requests(channel: Channel, venue: ReplayServer, kind: str, dia
         heard = await channel.receive()
         if heard is None:
             continue
-        asked = json.loads(heard)
-        path = _METHODS.get(asked.get("method", ""))
+        asked = _object(heard)
+        if asked is None or not isinstance(asked.get("params") or {}, dict):
+            await channel.send(_refusal(-1000, "a request is an object with an object of params", None))
+            continue
+        path = _METHODS.get(str(asked.get("method")))
         params = {k: str(v) for k, v in (asked.get("params") or {}).items()}
         call = Call(0, venue.clock.now(), "GET", channel.host, rest + (path or "?"), params)
         answer = await dialect.handle_rest(call, venue)
@@ -101,6 +104,14 @@ async def _answer_requests(channel: Channel, venue: ReplayServer, kind: str, dia
         body, number = bytes(answer.body).decode(), json.dumps(asked.get("id"))  # type: ignore[arg-type]
         key = "result" if answer.status == 200 else "error"
         await channel.send(f'{{"id":{number},"status":{answer.status},"{key}":{body}}}')
+
+
+def _object(heard: str) -> dict[str, Any] | None:
+    try:
+        asked = json.loads(heard)
+    except ValueError:
+        return None
+    return asked if isinstance(asked, dict) else None
 
 
 def _addressed(channel: Channel) -> tuple[bool, list[str]]:

@@ -289,8 +289,10 @@ class ReplayMarket:
 
 
 def _between(own: FloatArray, other: FloatArray) -> FloatArray:
-    n = min(len(own), len(other))
-    return np.column_stack([own[:n, 0], np.round((own[:n, 1:5] + other[:n, 1:5]) / 2, 8), own[:n, 5]])
+    """Return the middle of two series at the times that both have."""
+    _, mine, its = np.intersect1d(own[:, 0], other[:, 0], assume_unique=True, return_indices=True)
+    own, other = own[mine], other[its]
+    return np.column_stack([own[:, 0], np.round((own[:, 1:5] + other[:, 1:5]) / 2, 8), own[:, 5]])
 
 
 def _without_volume(rows: FloatArray) -> FloatArray:
