@@ -106,7 +106,8 @@ def read_rows(exchange: str, rows: Sequence[Any], form: RowFormat) -> FloatArray
         raise BadAnswerError(f"{exchange} answered {shown(wrong)} where a bar was expected")
     for place, column in enumerate(form.columns):
         page[:, place] = _column(exchange, [*map(itemgetter(column), rows)])
-    page[:, 0] *= form.time_ms
+    with np.errstate(over="ignore"):  # a time near the largest number becomes infinite, and is refused as one
+        page[:, 0] *= form.time_ms
     return page
 
 
