@@ -336,7 +336,7 @@ def test_the_websocket_api_answers_as_rest_does(frozen_venue: Running) -> None:
         '{"id":"b","method":"klines","params":{"symbol":"NOCOIN","interval":"1h"}}',
         '{"id":"c","method":"order.place"}',
         "{",
-        '{"id":"d","method":"time","params":[]}',
+        '{"id":"d","method":"time","params":[1]}',
     ]
     bars, refused, unknown, *senseless = converse(url, asked, 5)
     rest = raw(f"{frozen_venue.base_url}/api.binance.com/api/v3/klines?symbol=BTCUSDT&interval=1h&limit=3")
