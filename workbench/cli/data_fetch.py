@@ -187,8 +187,9 @@ def _say(
         print_table(gaps.head(_SHOWN), "no gap")
         if len(gaps) > _SHOWN:
             print(f"… and {len(gaps) - _SHOWN} more gaps; --json lists all")
-    for line in [*records, *checks, *failures]:
-        print(line)
+    for told in (records, checks, failures):
+        for item in told:
+            print(item)
 
 
 def _document(

@@ -257,6 +257,26 @@ def test_holes_of_the_venue_are_asked_twice_and_then_known(settings: Settings, c
     assert bring(settings, venue, "2020-02-09").requests == 0
 
 
+def test_what_a_venue_lost_for_a_while_comes_by_itself(settings: Settings, clock: Any) -> None:
+    venue = memory.MemoryVenue(clock, limit=500)
+    venue.holes = [
+        (memory.ms("2020-02-09 01:00"), memory.ms("2020-02-09 01:05")),
+        (memory.ms("2020-02-09 20:00"), memory.ms("2020-02-09 20:10")),
+    ]
+    bring(settings, venue, "2020-02-09", "2020-02-10")
+    venue.holes.pop(0)  # the venue found them again
+    clock.sleep(3000)
+    assert bring(settings, venue, "2020-02-09", "2020-02-10").requests == 0
+    clock.sleep(700)
+    again = bring(settings, venue, "2020-02-09", "2020-02-10")
+    assert again.added == 5
+    assert again.gaps()["bars"].tolist() == [10]
+    np.testing.assert_array_equal(stored(settings), truth(venue, "2020-02-09", "2020-02-10"))
+    clock.sleep(100_000)
+    assert bring(settings, venue, "2020-02-09", "2020-02-10").requests == 0  # found twice, an hour apart: believed
+    assert bring(settings, venue, "2020-02-09", "2020-02-10", again=True).requests > 0
+
+
 def test_a_hole_in_a_page_alone_is_mended_by_the_second_look(settings: Settings, clock: Any) -> None:
     venue = memory.MemoryVenue(clock, limit=500)
     venue.faults[1] = lambda rows: np.delete(rows, slice(100, 200), axis=0)

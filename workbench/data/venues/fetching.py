@@ -177,7 +177,7 @@ class _Job:
         asked = self._on_grid(asked, series)
         known = known_answers(self.settings, series.source, series.symbol, series.timeframe)
         collector = Collector(self.store, series, known, chain.clock, self.progress, held, chunk_bars=chunk_bars)
-        empty = [] if self.again else known.empty((venue or chain.venues[0]).name)
+        empty = [] if self.again else known.empty((venue or chain.venues[0]).name, chain.clock.now())
         missing = missing_spans(asked, held, empty, asked.stop)
         complete = self._walk(series, collector, missing, venue)
         seconds = chain.clock.monotonic() - began

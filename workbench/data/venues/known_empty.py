@@ -1,5 +1,8 @@
 """What venues have already said: spans of a series at which they hold no bar, so that nobody asks again.
 
+A hole that nothing explains is believed when two fetches at least an hour apart found it; until then it is asked again
+after an hour, so what a venue lost for a while comes by itself.
+
 One file a series under ``data/venues/empty``, one line an answer, each with its checksum. Lines are only ever added;
 a torn or damaged line is passed over, and its span is simply asked once more.
 """
@@ -9,7 +12,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -30,17 +33,22 @@ CAUSES = {
 }
 """Why bars are missing: machine key and words."""
 
+_DOUBTFUL = ("unknown", "refused")
+DOUBT_S = 3600.0
+"""A doubtful answer is asked again after so many seconds; two answers as far apart are believed."""
+
 _MOST_LINES = 256
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Spans without a bar at a venue, the cause, and when it was asked (seconds since 1970 UTC)."""
+    """Spans without a bar at a venue, the cause, when it was asked (seconds since 1970 UTC), and whether for good."""
 
     venue: str
     cause: str
     asked: float
     spans: tuple[Span, ...]
+    sure: bool = True
 
 
 class KnownEmpty:
@@ -58,16 +66,29 @@ class KnownEmpty:
         if len(self.answers) > _MOST_LINES:
             self._gather()
 
-    def empty(self, venue: str) -> list[Span]:
-        """Return the spans at which a venue has no bar."""
-        return union(s for a in self.answers if a.venue == venue for s in a.spans)
+    def empty(self, venue: str, now: float | None = None) -> list[Span]:
+        """Return the spans at which a venue has no bar; with ``now``, without those that should be asked again."""
+        chosen = (a for a in self.answers if a.venue == venue and (now is None or a.sure or now - a.asked < DOUBT_S))
+        return union(s for a in chosen for s in a.spans)
 
     def add(self, venue: str, cause: str, asked: float, spans: Iterable[Span]) -> None:
         """Remember new answers, durably."""
-        same = [s for a in self.answers if (a.venue, a.cause) == (venue, cause) for s in a.spans]
-        fresh = tuple(subtract(spans, same))
-        if fresh:
-            answer = Answer(venue, cause, asked, fresh)
+        wanted = union(spans)
+        if cause not in _DOUBTFUL:
+            self._keep(Answer(venue, cause, asked, tuple(subtract(wanted, self._said(venue, cause, sure=True)))))
+            return
+        mine = [a for a in self.answers if a.venue == venue and a.cause in _DOUBTFUL]
+        before = [s for a in mine if asked - a.asked >= DOUBT_S for s in a.spans]
+        again = intersect(wanted, before)
+        self._keep(Answer(venue, cause, asked, tuple(subtract(again, self._said(venue, cause, sure=True)))))
+        recent = [s for a in mine if asked - a.asked < DOUBT_S for s in a.spans]
+        self._keep(Answer(venue, cause, asked, tuple(subtract(wanted, [*again, *recent])), sure=False))
+
+    def _said(self, venue: str, cause: str, *, sure: bool) -> list[Span]:
+        return [s for a in self.answers if (a.venue, a.cause, a.sure) == (venue, cause, sure) for s in a.spans]
+
+    def _keep(self, answer: Answer) -> None:
+        if answer.spans:
             append_line(self.path, _line(answer))
             self.answers.append(answer)
 
@@ -87,12 +108,12 @@ class KnownEmpty:
         return sorted(told, key=lambda pair: pair[0])
 
     def _gather(self) -> None:
-        groups: dict[tuple[str, str], list[Answer]] = {}
+        groups: dict[tuple[str, str, bool], list[Answer]] = {}
         for answer in self.answers:
-            groups.setdefault((answer.venue, answer.cause), []).append(answer)
+            groups.setdefault((answer.venue, answer.cause, answer.sure), []).append(answer)
         self.answers = [
-            Answer(venue, cause, max(a.asked for a in group), tuple(union(s for a in group for s in a.spans)))
-            for (venue, cause), group in sorted(groups.items(), key=lambda item: item[1][-1].asked)
+            Answer(venue, cause, group[-1].asked, tuple(union(s for a in group for s in a.spans)), sure)
+            for (venue, cause, sure), group in sorted(groups.items(), key=lambda item: item[1][-1].asked)
         ]
         atomic_write(self.path, "".join(_line(a) + "\n" for a in self.answers))
 
@@ -134,7 +155,7 @@ def _time(milliseconds: int) -> pd.Timestamp:
 
 
 def _line(answer: Answer) -> str:
-    text = json.dumps({"venue": answer.venue, "cause": answer.cause, "asked": answer.asked, "spans": answer.spans})
+    text = json.dumps(asdict(answer))
     return f"{zlib.crc32(text.encode()):08x} {text}"
 
 
@@ -147,5 +168,5 @@ def _read(path: Path) -> list[Answer]:
         if check == f"{zlib.crc32(text.encode()):08x}":  # a torn or flipped line: that span is asked once more
             found = json.loads(text)
             spans = tuple(Span(*span) for span in found["spans"])
-            answers.append(Answer(found["venue"], found["cause"], found["asked"], spans))
+            answers.append(Answer(found["venue"], found["cause"], found["asked"], spans, found["sure"]))
     return answers
