@@ -93,6 +93,13 @@ def test_random_faults_come_at_their_rate_and_cover_all_kinds() -> None:
     assert {w.kind for s in drawn for w in s.windows} == set(FAULTS)
 
 
+def test_a_stretch_makes_faults_longer_and_changes_nothing_else() -> None:
+    drawn = [FaultSchedule.random(5, 60 * DAY, 12, "503", stretch=s).windows for s in (1, 10)]
+    usual, longer = ([(w.start, w.kind) for w in windows] for windows in drawn)
+    assert usual == longer
+    assert sum(w.length for w in drawn[1]) == pytest.approx(10 * sum(w.length for w in drawn[0]), rel=0.05)
+
+
 def test_the_table_tells_each_fault_with_its_times() -> None:
     table = FaultSchedule.parse("418@10m for 2m on binance; 503@1h+30s every 6h; frozen").describe()
     assert table["fault"].tolist() == ["418", "503", "frozen"]
@@ -117,7 +124,7 @@ def test_the_table_tells_each_fault_with_its_times() -> None:
         ("random(kinds=rets)", "no fault or group is called 'rets'. Did you mean 'rest'?"),
         ("random(rat=3)", "random() has no option 'rat'. Did you mean 'rate'?"),
         ("random(rate=often)", "write such as random(rate=12/day, seed=7)"),
-        ("random(rate=0/day)", "needs a rate and a span above 0"),
+        ("random(rate=0/day)", "needs a rate, a span and a stretch above 0"),
         ("(503)", "cannot read the fault '(503)'"),
     ],
 )

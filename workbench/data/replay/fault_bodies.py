@@ -22,6 +22,7 @@ _BARS = frozenset(
 _BAR_PATHS = ("klines", "Klines", "OHLC")
 _TOO_LARGE = "@1e400@"
 _SHARE = 0.2
+_LATEST_SECONDS = 100_000_000_000
 Row = list[Any]
 Series = tuple[str, ...]
 
@@ -64,7 +65,7 @@ class BodyFaults:
         if hit.kind == "overlap":
             return self._overlapping(rows, series, int(hit.number("rows")))
         if hit.kind == "revised":
-            return self._revised(rows, series)
+            return self._revised(rows, series, call.time)
         if hit.kind == "short-page":
             keep = max(1, int(hit.number("rows")))
             return rows[:keep] if "startTime" in call.params else rows[-keep:]
@@ -80,10 +81,12 @@ class BodyFaults:
         self._newest[series] = rows
         return before[-size:] + rows
 
-    def _revised(self, rows: list[Row], series: Series) -> list[Row]:
+    def _revised(self, rows: list[Row], series: Series, now: float) -> list[Row]:
+        """Change bars that were read before, once they had ended: a bar under way changes anyway."""
         read = self._read.setdefault(series, set())
         changed = [_with_close_moved(row) if int(row[0]) in read else row for row in rows]
-        read.update(int(row[0]) for row in rows)
+        unit, step = (1000 if int(rows[0][0]) > _LATEST_SECONDS else 1), _step_of(rows)
+        read.update(int(row[0]) for row in rows if int(row[0]) + step <= now * unit)
         return changed
 
 
@@ -167,7 +170,7 @@ def _unordered(rows: list[Row], hit: Hit) -> list[Row]:
 
 
 def _seconds(rows: list[Row], _hit: Hit) -> list[Row]:
-    milliseconds = int(rows[0][0]) > 100_000_000_000
+    milliseconds = int(rows[0][0]) > _LATEST_SECONDS
     return [[int(row[0]) // 1000 if milliseconds else int(row[0]) * 1000, *row[1:]] for row in rows]
 
 

@@ -94,7 +94,7 @@ _KINDS = (
     FaultKind("duplicate", "body", "some bars twice"),
     FaultKind("unordered", "body", "bars out of order"),
     FaultKind("short-page", "body", "at most so many bars a page, whatever is asked", {"rows": 50.0}),
-    FaultKind("revised", "body", "a bar read a second time has another close"),
+    FaultKind("revised", "body", "an ended bar read a second time has another close"),
     FaultKind("seconds", "body", "times in seconds where milliseconds belong, and the reverse"),
     FaultKind(
         "skew",

@@ -120,7 +120,7 @@ class FaultSchedule:
     The language, items parted by ``;`` or line ends::
 
         KIND[(option=value, …)] [@START[+LENGTH]] [for LENGTH] [every PERIOD] [xTIMES] [on TEXT]
-        random(rate=12/day, seed=7, kinds=rest+ws, on=binance, span=7d)
+        random(rate=12/day, seed=7, kinds=rest+ws, on=binance, span=7d, stretch=1)
 
     Times are durations after the start (``10m``, ``1h30m``). Without ``@`` a fault begins at once; without a length it
     stays on to the end; a fault of a moment (a close, a burst) hits the sockets that are open then, or with a length
@@ -160,7 +160,13 @@ class FaultSchedule:
 
     @classmethod
     def random(
-        cls, seed: int, duration: float, rate: float, kinds: str | Sequence[str] = "rest+ws", on: str = ""
+        cls,
+        seed: int,
+        duration: float,
+        rate: float,
+        kinds: str | Sequence[str] = "rest+ws",
+        on: str = "",
+        stretch: float = 1.0,
     ) -> FaultSchedule:
         """Draw faults at Poisson times, each kind as likely as another, lengths exponential around the kind's own.
 
@@ -175,11 +181,12 @@ class FaultSchedule:
             Names or groups, joined by ``+``.
         on : str
             Only where host and path hold this text.
+        stretch : float
+            Makes every fault so many times longer.
         """
-        if not (rate > 0 and duration > 0):
-            raise ConfigError(
-                f"a random schedule needs a rate and a span above 0, got {rate:g} a day for {duration:g} s"
-            )
+        if not (rate > 0 and duration > 0 and stretch > 0):
+            told = f"{rate:g} a day for {duration:g} s, stretch {stretch:g}"
+            raise ConfigError(f"a random schedule needs a rate, a span and a stretch above 0, got {told}")
         names = kinds_of(kinds)
         draw = random.Random(f"faults:{seed}")  # noqa: S311
         windows: list[Window] = []
@@ -187,7 +194,7 @@ class FaultSchedule:
         while at < duration:
             kind = FAULTS[draw.choice(names)]
             options = {key: draw.choice(choices) for key, choices in kind.drawn.items()}
-            length = 0.0 if kind.moment else max(1.0, draw.expovariate(1.0 / kind.typical_s))
+            length = 0.0 if kind.moment else max(1.0, stretch * draw.expovariate(1.0 / kind.typical_s))
             windows.append(Window(kind.name, round(at, 3), round(length, 3), on=on, options=options))
             at += draw.expovariate(rate / 86400.0)
         return cls(tuple(windows), seed)
@@ -277,18 +284,18 @@ def _pairs_of(inner: str) -> dict[str, str]:
 
 def _random_of(inner: str, line: str) -> FaultSchedule:
     pairs = _pairs_of(inner)
-    known = {"rate", "seed", "kinds", "on", "span"}
+    known = {"rate", "seed", "kinds", "on", "span", "stretch"}
     for key in pairs:
         if key not in known:
             raise ConfigError(f"random() has no option {key!r}.{did_you_mean(key, known)}")
     count, slash, unit = pairs.get("rate", "12/day").partition("/")
     try:
         per_day = float(count) * {"day": 1.0, "hour": 24.0, "": 1.0}[unit if slash else ""]
-        seed = int(pairs.get("seed", "0"))
+        seed, stretch = int(pairs.get("seed", "0")), float(pairs.get("stretch", "1"))
     except (ValueError, KeyError):
         raise ConfigError(f"cannot read {line.strip()!r}; write such as random(rate=12/day, seed=7)") from None
     span = seconds_of(pairs["span"]) if "span" in pairs else _RANDOM_SPAN
-    return FaultSchedule.random(seed, span, per_day, pairs.get("kinds", "rest+ws"), pairs.get("on", ""))
+    return FaultSchedule.random(seed, span, per_day, pairs.get("kinds", "rest+ws"), pairs.get("on", ""), stretch)
 
 
 def _line_of(item: Mapping[str, Any]) -> str:
