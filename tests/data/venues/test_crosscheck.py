@@ -183,3 +183,23 @@ def test_mark_price_bars_lie_in_a_source_of_their_own(settings: Settings, clock:
     report = fetch_reference_bars("mark", [venue], "BTC/USDT:USDT", "1h", SINCE, UNTIL, settings=settings, clock=clock)
     assert (report.added, set(prices)) == (24, {"mark"})
     assert open_store(settings).symbols("binanceusdm-mark", "1h") == ("BTC/USDT:USDT",)
+
+
+def test_coingecko_at_midnight_is_held_against_the_close_of_the_day_before(
+    settings: Settings, clock: Any, scripted_server: Any, answer_of: Any
+) -> None:
+    fetch([memory.MemoryVenue(clock)], SYMBOL, "1h", "2020-02-01", UNTIL, settings=settings, clock=clock)
+    closes = open_store(settings).read("binance", SYMBOL, "1h")[("close", SYMBOL)]
+    days = pd.date_range("2020-02-02", "2020-02-10", tz="UTC")
+    told = [[int(day.timestamp() * 1000), float(closes[day - pd.Timedelta(hours=1)]) * 1.001] for day in days]
+    told[3][1] *= 1.02
+
+    def answer(asked: Any) -> Any:
+        listed = asked.path.endswith("/coins/list")
+        return answer_of([{"id": "bitcoin", "symbol": "btc", "name": "Bitcoin"}] if listed else {"prices": told})
+
+    scripted_server.answer = answer
+    check = cross_check("binance", SYMBOL, "1h", "coingecko", settings=settings, clock=clock, at=scripted_server.url)
+    assert check.common == 9
+    assert check.median_bps == pytest.approx(1e4 * (1 - 1 / 1.001))
+    assert check.beyond.index.tolist() == [days[3] - pd.Timedelta(hours=1)]

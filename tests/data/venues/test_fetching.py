@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,9 @@ from workbench.data.bars import symbol_frame
 from workbench.data.store.barstore import open_store
 from workbench.data.venues.fetch_report import FetchReport
 from workbench.data.venues.fetching import fetch
-from workbench.data.venues.known_empty import known_empty
-from workbench.data.venues.spans import step_ms
+from workbench.data.venues.known_empty import KnownEmpty, known_empty
+from workbench.data.venues.progress import NotebookBar, TerminalBar
+from workbench.data.venues.spans import Span, step_ms
 from workbench.errors import DataError
 
 PROGRAM = Path(__file__).with_name("memory_venue.py")
@@ -580,3 +582,37 @@ def test_progress_is_told_in_bars(settings: Settings, clock: Any) -> None:
 
 def test_every_step_of_the_grid_has_a_length_in_milliseconds() -> None:
     assert [step_ms(t) for t in ("1m", "1h", "1w")] == [60_000, 3_600_000, 604_800_000]
+
+
+def test_many_answers_are_gathered_without_losing_one(settings: Settings, tmp_path: Path) -> None:
+    path = tmp_path / "BTC.jsonl"
+    known = KnownEmpty(path)
+    for k in range(300):
+        known.add("binance", "unknown", 1000.0 + k, [Span(10 * k, 10 * k + 1)])
+    known.add("kraken", "capped", 5000.0, [Span(0, 7)])
+    gathered = KnownEmpty(path)
+    assert len(path.read_text().splitlines()) == 2
+    assert gathered.empty("binance") == known.empty("binance")
+    assert gathered.empty("kraken") == [Span(0, 7)]
+    assert gathered.empty("binance", now=1300.0) == known.empty("binance", now=1300.0)
+    assert KnownEmpty(path).causes([Span(0, 12)], "pending") == [
+        (Span(0, 7), "capped"), (Span(7, 10), "pending"), (Span(10, 11), "unknown"), (Span(11, 12), "pending"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("bar", [lambda: TerminalBar(2), NotebookBar])
+def test_bars_of_progress_write_to_standard_error_alone(
+    bar: Any, settings: Settings, clock: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    progress = bar()
+    with progress if isinstance(progress, TerminalBar) else nullcontext():
+        venue = memory.MemoryVenue(clock, symbols=("BTC/USDT", "ETH/USDT"))
+        bring(settings, venue, "2020-02-10", symbols=["BTC/USDT", "ETH/USDT"], progress=progress)
+        progress.begin("one more", 10)
+        progress.note("kraken goes on in place of binance")
+        progress.end()
+    shown = capsys.readouterr()
+    assert shown.out == "" or isinstance(progress, NotebookBar)  # tqdm's notes go where notebooks show them
+    assert "ETH/USDT 1m" in shown.err
+    assert "451" in shown.err
+    assert "kraken goes on in place of binance" in shown.err + shown.out
