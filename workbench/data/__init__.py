@@ -113,6 +113,9 @@ _NAMES = {
     "with_mark": "perpetuals",
 }
 
+_ROOMS = ("live", "replay", "universe", "venues")
+"""Rooms with names of their own: ``wb.data.live.open_stream``."""
+
 __all__ = [
     "BAR_FIELDS",
     "FRESHNESS_RULE",
@@ -192,8 +195,10 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(f"workbench.data.{_NAMES[name]}"), name)
         globals()[name] = value
         return value
+    if name in _ROOMS:
+        return importlib.import_module(f"workbench.data.{name}")
     raise AttributeError(f"module 'workbench.data' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, *_ROOMS])
