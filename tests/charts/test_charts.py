@@ -193,14 +193,7 @@ def test_training_marks_the_best_epoch(record: RunRecord) -> None:
     assert f"best at epoch {best}" in charts.to_bokeh(charts.training_chart(history)).title.text
 
 
-def test_prices_and_coverage(bars: pd.DataFrame) -> None:
-    holes = bars.copy()
-    month = holes.index[(holes.index.year == 2013) & (holes.index.month == 3)]
-    holes.loc[month, (slice(None), "NASDAQ")] = np.nan
-    figure = charts.to_bokeh(charts.coverage_chart(holes))
-    cells = pd.DataFrame({k: data_of(figure, k) for k in ("month", "symbol", "zvalues")})
-    at = cells["month"] == "2013-03"
-    assert dict(cells[at][["symbol", "zvalues"]].itertuples(index=False)) == {"SPX": 1.0, "NASDAQ": 0.0}
+def test_prices_of_several_symbols(bars: pd.DataFrame) -> None:
     assert charts.to_bokeh(charts.price_chart(bars)).yaxis[0].axis_label == "relative price"
 
 
@@ -229,7 +222,6 @@ def charts_of_a_run(record: RunRecord, bars: pd.DataFrame) -> list[Any]:
         charts.training_chart(record.frame("training")),
         charts.reliability_chart(record.frame("reliability")),
         charts.probability_chart(record.frame("forecasts")),
-        charts.coverage_chart(bars),
         charts.price_chart(bars),
         charts.candles_chart(bars),
     ]

@@ -58,7 +58,7 @@ def test_every_notebook_is_a_job(night: NightlyResult) -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("data", ["Closing prices", "every bar keeps the bars convention"]),
+        ("data", ["Closing prices", "Gaps by cause", "Bars by venue", "every bar keeps the bars convention"]),
         ("backtest", ["gates", "trial 1 of 1 on this data set", "filled at the open of bar t+1", "buy and hold"]),
         ("train", ["gates", "validation loss", "all losses are finite"]),
         ("live_chart", ["MSFT: last 60 of 3,270 bars"]),
@@ -97,7 +97,7 @@ def test_reports_open_in_a_browser_with_no_network(night: NightlyResult, name: s
         page.locator("canvas").first.wait_for(timeout=60_000)
         n_charts = page.evaluate("Bokeh.documents.length")
         browser.close()
-    assert n_charts == {"backtest": 7, "train": 5, "risk_center": 4, "data": 2, "live_chart": 1}[name]
+    assert n_charts == {"backtest": 7, "train": 5, "risk_center": 4, "data": 3, "live_chart": 1}[name]
     assert [a for a in asked if not a.startswith(("file:", "data:", "blob:"))] == []
     assert errors == []
 

@@ -26,7 +26,7 @@ from workbench.data import (
 from workbench.errors import WorkbenchError
 
 MOST_SYMBOLS = 8
-MOST_BUTTONS = 12
+_WRAPPED = ".bk-btn-group { flex-wrap: wrap; gap: 4px; } .bk-btn { flex: 0 0 auto !important; }"
 MAP_HEIGHT = 640
 FETCH = "workbench data fetch binance BTC/USDT 1h --since 2020-01-01"
 EMPTY = "There are no bars yet: the store is empty. Fetch some, or bring files with 'workbench data import FILE'."
@@ -91,6 +91,8 @@ class DataPage(param.Parameterized):
             self._reload()
 
     def _reload(self) -> None:
+        if pn.state.location:
+            pn.state.location.update_query(source=self.source, timeframe=self.timeframe)
         self._read()
         self._tabs.refresh()
 
@@ -105,6 +107,7 @@ class DataPage(param.Parameterized):
         except WorkbenchError as err:
             self._message.object = parts.notice(str(err), "bad")
         self._tiles.object = parts.tiles(self._numbers())
+        self._control.visible = bool(self.param.symbols.objects)
 
     def _warning(self) -> str:
         damaged = self._catalogue[self._catalogue["status"] != "ok"]
@@ -145,6 +148,7 @@ class DataPage(param.Parameterized):
         parts.load_panel()
         css = {"stylesheets": [parts.WIDGET_CSS], "margin": (0, 10, 10, 0)}
         self._message, self._tiles = parts.markup(), parts.markup()
+        control = self._symbol_control(css)
         self._read()
         tabs = [
             ("Coverage", self._coverage), ("Gaps", self._gaps), ("Sources", self._sources),
@@ -154,7 +158,7 @@ class DataPage(param.Parameterized):
         bar = pn.Row(
             pn.widgets.Select.from_param(self.param.source, width=160, **css),
             pn.widgets.Select.from_param(self.param.timeframe, width=110, **css),
-            self._symbol_control(css),
+            control,
             sizing_mode="stretch_width",
             margin=0,
         )
@@ -163,14 +167,17 @@ class DataPage(param.Parameterized):
         )
 
     def _symbol_control(self, css: dict[str, Any]) -> Any:
-        if len(self.param.symbols.objects) <= MOST_BUTTONS:
-            words = f'<span style="color:var(--wb-soft,#51606d);font-size:12px">{self.param.symbols.label}</span>'
-            return pn.Column(
-                parts.markup(words, margin=(0, 0, 3, 0)),
-                pn.widgets.CheckButtonGroup.from_param(self.param.symbols, stylesheets=css["stylesheets"], margin=0),
-                margin=(2, 10, 10, 0),
-            )
-        return pn.widgets.MultiChoice.from_param(self.param.symbols, width=560, **css)
+        words = f'<span style="color:var(--wb-soft,#51606d);font-size:12px">{self.param.symbols.label}</span>'
+        buttons = pn.widgets.CheckButtonGroup.from_param(
+            self.param.symbols, stylesheets=[*css["stylesheets"], _WRAPPED], margin=0, sizing_mode="stretch_width"
+        )
+        self._control = pn.Column(
+            parts.markup(words, margin=(0, 0, 3, 0)),
+            _scrolled(buttons, 84),
+            margin=(2, 10, 10, 0),
+            sizing_mode="stretch_width",
+        )
+        return self._control
 
     def _guarded(self, build: Callable[[], Sequence[Any]]) -> Callable[[], Sequence[Any]]:
         """Show an error in the place of what it kept from being shown."""
@@ -193,7 +200,7 @@ class DataPage(param.Parameterized):
 
     def _coverage(self) -> Sequence[Any]:
         chart = parts.chart(charts.coverage_chart(self._months))
-        return [parts.card(pn.Column(chart, max_height=MAP_HEIGHT, scroll="y", sizing_mode="stretch_width", margin=0))]
+        return [parts.card(_scrolled(chart, MAP_HEIGHT))]
 
     def _gaps(self) -> Sequence[Any]:
         from workbench.data.quality.gaps import gap_table
@@ -214,7 +221,7 @@ class DataPage(param.Parameterized):
         shares = source_shares(self.source, self.timeframe, settings=self._settings)
         chart = parts.chart(charts.shares_chart(shares))
         return [
-            parts.card(pn.Column(chart, max_height=MAP_HEIGHT, scroll="y", sizing_mode="stretch_width", margin=0)),
+            parts.card(_scrolled(chart, MAP_HEIGHT)),
             parts.card(parts.table(charts.shares_table(shares), height=420)),
         ]
 
@@ -258,6 +265,12 @@ class DataPage(param.Parameterized):
         bars = self._inspect()[0]
         few = bars.loc[:, bars.columns.get_level_values("symbol").isin(self.symbols[:MOST_SYMBOLS])]
         return [parts.card(parts.chart(charts.price_chart(few, height=420)))]
+
+
+def _scrolled(item: Any, height: int) -> Any:
+    """Return a column that scrolls where what it holds is higher than so many pixels."""
+    styles = {"max-height": f"{height}px", "overflow-y": "auto"}
+    return pn.Column(item, styles=styles, sizing_mode="stretch_width", margin=0)
 
 
 def data_page(settings: Settings, parameters: DataParameters | None = None, now: datetime | None = None) -> Any:

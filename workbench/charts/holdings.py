@@ -16,10 +16,10 @@ ROW_HEIGHT = 22
 MOST_LETTERS = 16
 _LEVELS = (
     ("no bar at all", 0.0),
-    ("under 50 %", 0.22),
-    ("50 to 90 %", 0.40),
-    ("90 to 99 %", 0.58),
-    ("over 99 %", 0.78),
+    ("under 50 %", 0.15),
+    ("50 to 90 %", 0.35),
+    ("90 to 99 %", 0.55),
+    ("over 99 %", 0.75),
     ("every bar", 1.0),
 )
 """Classes of a month and the strength of their colour; the first is hatched besides."""
@@ -154,9 +154,8 @@ def _cells_of(figure: Any, cells: pd.DataFrame, level: int) -> Any:
     if level == 0:
         look = {"fill_color": DOWN, "fill_alpha": 0.12, "hatch_pattern": "/", "hatch_color": DOWN, "hatch_scale": 7}
     columns = {c: cells[c].to_numpy() for c in cells if c != "level"}
-    return figure.quad(
-        "left", "right", "top", "bottom", source=ColumnDataSource(columns), line_color=None, legend_label=words, **look
-    )
+    look = {**look, "line_color": UP if level else DOWN, "line_alpha": 0.6, "line_width": 1}
+    return figure.quad("left", "right", "top", "bottom", source=ColumnDataSource(columns), legend_label=words, **look)
 
 
 def _segments(shares: pd.DataFrame, symbols: Sequence[str], order: Sequence[str]) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from workbench.cli.data_fetch import fetch, venues
 from workbench.cli.data_quality import fill, gaps, resample, universe
 from workbench.cli.data_repair import repair, verify
 from workbench.cli.data_replay import serve_replay
+from workbench.cli.data_sql import sql
 from workbench.cli.output import plain, print_json, print_table, show
 from workbench.config import load_settings
 from workbench.errors import ConfigError, WorkbenchError
@@ -27,6 +28,7 @@ app.command(fetch)
 app.command(venues)
 app.command(verify)
 app.command(repair)
+app.command(sql)
 _SHOWN = 20
 
 

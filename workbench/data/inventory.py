@@ -25,7 +25,7 @@ FRESH_BARS = 1
 LATE_BARS = 24
 REST_DAYS = 4
 FRESHNESS_RULE = (
-    f"fresh: at most {FRESH_BARS} closed bar is missing at the end; late: at most {LATE_BARS}; stale: more. "
+    f"Fresh: at most {FRESH_BARS} closed bar is missing at the end; late: at most {LATE_BARS}; stale: more. "
     f"A market that trades less than three quarters of its time may rest {REST_DAYS} more days."
 )
 """How `freshness` decides, in words."""
@@ -122,9 +122,8 @@ def freshness(series: pd.DataFrame, now: pd.Timestamp) -> pd.DataFrame:
     its bars fill their span.
     """
     rows = [_fresh(row, now) for row in series.to_dict("records")]
-    columns = pd.DataFrame(rows, columns=["age", "behind", "state"], index=series.index)
-    columns["age"] = pd.to_timedelta(columns["age"])
-    return series.assign(age=columns["age"], behind=columns["behind"], state=columns["state"])
+    ages = pd.Series([age for age, _, _ in rows], index=series.index, dtype="timedelta64[us]")
+    return series.assign(age=ages, behind=[n for _, n, _ in rows], state=[state for _, _, state in rows])
 
 
 def _fresh(row: dict[Any, Any], now: pd.Timestamp) -> tuple[pd.Timedelta, int, str]:

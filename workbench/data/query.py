@@ -80,11 +80,12 @@ def sql(
     """
     settings = settings or load_settings()
     _check_choice(version, at)
-    if "'sample'" in query and version is None and at is None:
+    moment = utc_time(at, "at")
+    if "'sample'" in query and version is None and moment is None:
         ingest_sample(open_store(settings))
     seen = {name for name in TABLES if re.search(rf"\b{name}\b", query, re.IGNORECASE)}
     wanted = {"bars" if name == "series" else name for name in seen}
-    picture = picture_of(settings, wanted, utc_time(at, "at"), version)
+    picture = picture_of(settings, wanted, moment, version)
     with Engine() as engine:
         for table in ("bars", *RECORDS):
             engine.offer(table, dataset_of(picture, table), columns_of(table))
