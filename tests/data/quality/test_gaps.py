@@ -51,7 +51,7 @@ def frames_index(frame: pd.DataFrame) -> pd.DatetimeIndex:
     return pd.date_range(frame.index[0], periods=N, freq="1h")
 
 
-@limits(max_examples=20)
+@limits(max_examples=12)
 @given(start=st.integers(1, 300), length=st.integers(1, 40), alone=st.integers(0, 3), own=st.integers(345, 380))
 def test_a_hole_of_most_series_is_the_venue_and_one_of_a_single_series_is_not(
     tmp_path_factory: pytest.TempPathFactory, start: int, length: int, alone: int, own: int

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.data import (
@@ -44,6 +44,7 @@ def put(bars: pd.DataFrame, row: int, factor: float, field: str = "close") -> No
         bars.iloc[row, at["low"]] = prices.min()
 
 
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 300),
     rows=st.lists(st.integers(2, N // 10 - 2).map(lambda i: i * 10), min_size=4, max_size=4, unique=True),

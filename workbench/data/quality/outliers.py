@@ -23,7 +23,7 @@ _WINDOW = 101
 _NEAR = 2  # neighbours to either side that tell the level
 _WICK = float(np.log(1.5))
 _WICK_APART = 0.1
-_UNUSUAL = 3.0
+_UNUSUAL, _SHARED = 3.0, 0.2
 _PEERS = 3
 
 
@@ -70,8 +70,8 @@ def find_outliers(
     ``score`` times the noise; a high or low when it stands beyond its own bar's and its neighbours' prices by that
     much and by at least a factor of 1.5 (10 % where a second venue is there to tell). The level is the median of the
     closes of the two bars to either side. The second venue's price, corrected by the usual ratio of the two, decides:
-    less than 3 times the noise off that level in the same direction, and the outlier is a bad print; more, and it is
-    a real move, even if a smaller one there, as fast markets are.
+    when it stands off that level in the same direction by 3 times the noise and by a fifth of what ours does, the move
+    is real, if a smaller one there, as in fast markets; otherwise the outlier is a bad print.
     """
     if score <= 0 or window < 11:
         raise DataError(f"score must be above 0 and window at least 11, got {score} and {window}")
@@ -164,7 +164,7 @@ def _verdict(
     i: int, off: FloatArray, theirs: FloatArray, mine: _Prices, peers: list[_Prices], score: float
 ) -> tuple[str, str]:
     if np.isfinite(theirs[i]):
-        moved = np.sign(off[i]) * theirs[i] >= _UNUSUAL * mine.scale[i]
+        moved = np.sign(off[i]) * theirs[i] >= max(_UNUSUAL * mine.scale[i], _SHARED * abs(off[i]))
         note = f"off the neighbours by {np.expm1(off[i]):+.2%}, the second venue by {np.expm1(theirs[i]):+.2%}"
         return ("real_move" if moved else "bad_print"), note
     asked = alike = 0
