@@ -1,26 +1,20 @@
-"""What the store promises when things break: a killed writer, a torn file, a full or read-only disk."""
+"""What the store promises when things break: a torn file, a full or read-only disk."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from workbench.data import BarStore, content_hash, synthetic_market
 from workbench.errors import DataError, WorkbenchError
-
-WRITER = Path(__file__).with_name("writer.py")
-SPEC, BATCH = "gbm(seed=21, n_bars=40000)", 40
 
 
 @pytest.fixture
@@ -31,63 +25,6 @@ def store(tmp_path: Path) -> BarStore:
 @pytest.fixture(scope="module")
 def bars() -> pd.DataFrame:
     return synthetic_market("gbm(seed=9, n_bars=3000)", ["A"], "1h")[0]
-
-
-def start_writer(root: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, str(WRITER), str(root), "1h"], stdout=subprocess.PIPE, text=True)
-
-
-def kill_writers(store: BarStore, rng: np.random.Generator, kills: int) -> None:
-    truth = synthetic_market(SPEC, ["A"], "1h")[0]
-    for _ in range(kills):
-        with start_writer(store.root) as process:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-            time.sleep(float(rng.uniform(0, 0.25)))
-            process.send_signal(signal.SIGKILL)
-            lines = process.stdout.read().splitlines()
-        acknowledged = [line.split() for line in lines if len(line.split()) == 2]
-        newest = store.newest_version("import", "A", "1h")
-        if not newest:
-            assert not acknowledged
-            continue
-        bars = store.read("import", "A", "1h")
-        assert content_hash(bars) == content_hash(truth.iloc[: len(bars)])
-        assert len(bars) % BATCH == 0
-        if acknowledged:
-            version, rows = map(int, acknowledged[-1])
-            assert newest - version in (0, 1)
-            assert len(bars) - rows in (0, BATCH)
-            assert len(store.read("import", "A", "1h", version=version)) == rows
-        assert store.list()["status"].tolist() == ["ok"]
-
-
-def test_a_killed_writer_loses_nothing_acknowledged(store: BarStore, rng: np.random.Generator) -> None:
-    kill_writers(store, rng, 3)
-
-
-@pytest.mark.slow
-def test_twenty_killed_writers_lose_nothing_acknowledged(store: BarStore, rng: np.random.Generator) -> None:
-    kill_writers(store, rng, 20)
-    assert store.newest_version("import", "A", "1h") >= 10
-
-
-def test_a_reader_sees_whole_versions_while_a_writer_writes(store: BarStore) -> None:
-    truth = synthetic_market(SPEC, ["A"], "1h")[0]
-    seen = [0]
-    with start_writer(store.root) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        process.stdout.readline()
-        until = time.monotonic() + 2.0
-        while time.monotonic() < until:
-            bars = store.read("import", "A", "1h")
-            assert content_hash(bars) == content_hash(truth.iloc[: len(bars)])
-            seen.append(len(bars))
-        process.kill()
-    assert seen == sorted(seen)
-    assert len(set(seen)) > 3
-    assert all(n % BATCH == 0 for n in seen)
 
 
 def test_a_torn_file_is_one_line_and_earlier_versions_are_whole(store: BarStore, bars: pd.DataFrame) -> None:

@@ -102,8 +102,11 @@ def check_entry(path: Path) -> None:
     """
     data = path.read_bytes()
     info = commit_info(path, data)
-    if "workbench" in info:
+    own = info.get("workbench")
+    if isinstance(own, dict):
         _verified(path, data)
+        if own.get("version") != 0:
+            raise DataError(f"the entry {path.name} of the log is that of version {own.get('version')}")
     elif not str(info.get("engineInfo", "")).startswith("delta-rs"):
         raise ForeignEntryError(f"the entry {path.name} of the log was not written by this store")
 

@@ -168,13 +168,16 @@ def _new_version(
     rows_hash: RowsHash,
     step: int,
 ) -> tuple[int | None, int, list[Lost]]:
-    """Make a version of all whole files where the newest is not whole; return it, rows saved and spans lost."""
+    """Make a version of all whole files where some file is not whole; return it, rows saved and spans lost.
+
+    Its entry says which files are given up, also where only older versions had them.
+    """
     if not newest:
         return None, 0, []
     before = log.read_any_entry(table.folder, newest)
     broken = {f.part for f in found.findings if f.part is not None}
     damaged = tuple(p for p in before.parts if p in broken)
-    if newest in found.entries and not damaged and "lost" not in before.note:
+    if newest in found.entries and not broken and "lost" not in before.note:
         return None, 0, []
     whole = next((e for _, e in sorted(found.entries.items(), reverse=True) if "lost" not in e.note), None)
     kept = [p for p in before.parts if p not in broken]

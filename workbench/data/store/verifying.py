@@ -76,7 +76,7 @@ def inspect_series(table: SeriesTable, *, deep: bool = True) -> Inspection:
     found += _parts(table, entries, gone, deep=deep)
     named = {p.path for e in entries.values() for p in e.parts}
     found += _strangers(table, named)
-    found += [*_beside(table, deep=deep)]
+    found += [*_beside(table, newest, deep=deep)]
     return Inspection(newest, entries, tuple(found), gone)
 
 
@@ -151,7 +151,7 @@ def _strangers(table: SeriesTable, named: Iterable[str]) -> list[Finding]:
     return found
 
 
-def _beside(table: SeriesTable, *, deep: bool) -> Iterator[Finding]:
+def _beside(table: SeriesTable, newest: int, *, deep: bool) -> Iterator[Finding]:
     """Look at the image and at the findings of imports; an image is disposable, so a damaged one harms nobody."""
     folder = SeriesImage(table).folder
     for path in sorted(folder.glob(".*.part")):
@@ -160,6 +160,10 @@ def _beside(table: SeriesTable, *, deep: bool) -> Iterator[Finding]:
         meta = imagefile.load_meta(folder)
         if meta is not None and deep:
             imagefile.read_rows(folder, meta, range(1, meta.columns), None, None)
+        if meta is not None and meta.version > newest:
+            path = log.entry_path(table.folder, meta.version)
+            words = f"the entry {path.name} of the log is missing: the image is of version {meta.version}"
+            yield Finding("damaged", path, words, (meta.version,))
     except ImageError as err:
         yield Finding("leftovers", folder / imagefile.META, f"the image is damaged and will be made anew: {err}")
     path = findings_path(table.folder)
