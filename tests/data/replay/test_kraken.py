@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from workbench.data.replay import ReplayClock, ReplayMarket, replay_venue, synthetic_replay
-from workbench.data.replay.kraken_ws import book_checksum
+from workbench.data.replay.kraken_shapes import book_checksum
 from workbench.data.replay.running import Running
 
 HOUR = 3_600_000

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.data.replay.fault_kinds import FAULTS, kinds_of
-from workbench.data.replay.schedule import FaultSchedule, Window, seconds_of
+from workbench.data.replay.fault_windows import Window, seconds_of
+from workbench.data.replay.schedule import FaultSchedule
 from workbench.errors import ConfigError
 
 DAY = 86400.0

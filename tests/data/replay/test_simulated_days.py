@@ -17,10 +17,10 @@ import pytest
 
 from workbench.config import Settings
 from workbench.data.replay import FAULTS, Faults, FaultSchedule, ReplayClock, ReplayMarket, replay_venue
+from workbench.data.replay.fault_windows import Window
 from workbench.data.replay.feeds import Feed, SyntheticFeed
 from workbench.data.replay.grid import quantized
 from workbench.data.replay.running import Running
-from workbench.data.replay.schedule import Window
 from workbench.data.store.barstore import open_store
 from workbench.data.venues.budget import LONGEST_BAN_S
 from workbench.data.venues.catalogue import venue_info

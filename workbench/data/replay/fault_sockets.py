@@ -14,8 +14,8 @@ from workbench.data.replay.fault_kinds import FAULTS
 
 if TYPE_CHECKING:
     from workbench.data.replay.channel import Channel
+    from workbench.data.replay.fault_windows import Window
     from workbench.data.replay.faults import Faults, Hit
-    from workbench.data.replay.schedule import Window
 
 _LASTING = frozenset({"half-open", "frozen"})
 _AT_ONCE = frozenset(kind.name for kind in FAULTS.values() if kind.side == "socket" and kind.moment)

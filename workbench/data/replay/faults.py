@@ -12,7 +12,8 @@ from workbench.data.replay.fault_answers import AFTER, BEFORE, INSTEAD
 from workbench.data.replay.fault_bodies import BodyFaults, applies
 from workbench.data.replay.fault_kinds import FAULTS, Option
 from workbench.data.replay.fault_sockets import SocketFaults
-from workbench.data.replay.schedule import FaultSchedule, Window
+from workbench.data.replay.fault_windows import Window
+from workbench.data.replay.schedule import FaultSchedule
 
 if TYPE_CHECKING:
     from aiohttp import web

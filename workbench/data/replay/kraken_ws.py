@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from workbench.data.replay.book import Book, changed
 from workbench.data.replay.channel import Channel
 from workbench.data.replay.grid import end_of, length_ms, open_of
-from workbench.data.replay.kraken import INTERVALS, LOT_DECIMALS, listed, mean_prices, trade_counts
+from workbench.data.replay.kraken import INTERVALS, listed, mean_prices, trade_counts
+from workbench.data.replay.kraken_shapes import book_checksum, iso, levels
 from workbench.data.replay.market import Instrument
 from workbench.data.replay.server import ReplayServer
 from workbench.typing import FloatArray
 
 DEPTHS = (10, 25, 100, 500, 1000)
-_CHECKED_LEVELS = 10
 _SNAPSHOT_BARS = 60
 _SNAPSHOT_TRADES = 50
 _MOST_TRADES = 1000
@@ -47,21 +45,6 @@ async def converse(channel: Channel, venue: ReplayServer) -> None:
         if text is not None:
             await talk.answer(text)
         await talk.speak()
-
-
-def book_checksum(bids: FloatArray, asks: FloatArray, price_decimals: int, lot_decimals: int = LOT_DECIMALS) -> int:
-    """Return Kraken's CRC32 of a book's ten best levels a side.
-
-    Asks from the lowest up, then bids from the highest down; of each level price and amount, written with the pair's
-    decimals, without the point and without leading zeros.
-    """
-    text = "".join(
-        f"{value:.{decimals}f}".replace(".", "").lstrip("0")
-        for side in (asks, bids)
-        for level in side[:_CHECKED_LEVELS]
-        for value, decimals in zip(level, (price_decimals, lot_decimals), strict=True)
-    )
-    return zlib.crc32(text.encode())
 
 
 class _Conversation:
@@ -139,7 +122,7 @@ class _Conversation:
         return ""
 
     async def _reply(self, asked: Mapping[str, Any], words: dict[str, Any]) -> None:
-        told = _iso(self._venue.now_ms(self._channel.host))
+        told = iso(self._venue.now_ms(self._channel.host))
         number = {"req_id": asked["req_id"]} if "req_id" in asked else {}
         await self._send({**words, **number, "time_in": told, "time_out": told})
 
@@ -181,13 +164,13 @@ class _Conversation:
                 "trades": int(count),
                 "volume": float(row[5]),
                 "vwap": round(float(mean), s.info.price_decimals),
-                "interval_begin": _iso(int(row[0]), 9),
+                "interval_begin": iso(int(row[0]), 9),
                 "interval": s.argument,
-                "timestamp": _iso(end_of(int(row[0]), timeframe)),
+                "timestamp": iso(end_of(int(row[0]), timeframe)),
             }
             for row, mean, count in zip(rows, means, counts, strict=True)
         ]
-        told = _iso(self._venue.now_ms(self._channel.host), 9)
+        told = iso(self._venue.now_ms(self._channel.host), 9)
         await self._send({"channel": "ohlc", "type": kind, "timestamp": told, "data": data})
 
     # trades
@@ -213,7 +196,7 @@ class _Conversation:
                 "qty": float(amount),
                 "ord_type": "market" if number % 3 else "limit",
                 "trade_id": int(number),
-                "timestamp": _iso(int(time)),
+                "timestamp": iso(int(time)),
             }
             for number, time, price, amount, sold in zip(
                 made.ids, made.times, made.prices, made.amounts, made.buyer_maker, strict=True
@@ -242,10 +225,10 @@ class _Conversation:
     async def _book(self, s: Subscription, book: Book, bids: FloatArray, asks: FloatArray, kind: str) -> None:
         told = {
             "symbol": s.info.symbol,
-            "bids": _levels(bids),
-            "asks": _levels(asks),
+            "bids": levels(bids),
+            "asks": levels(asks),
             "checksum": book_checksum(book.bids, book.asks, s.info.price_decimals),
-            "timestamp": _iso(book.time_ms),
+            "timestamp": iso(book.time_ms),
         }
         await self._send({"channel": "book", "type": kind, "data": [told]})
 
@@ -279,7 +262,7 @@ class _Conversation:
             "high": quote.high,
             "change": round(quote.last - quote.open, s.info.price_decimals),
             "change_pct": round(100 * (quote.last / quote.open - 1), 2),
-            "timestamp": _iso(self._venue.now_ms(self._channel.host)),
+            "timestamp": iso(self._venue.now_ms(self._channel.host)),
         }
         await self._send({"channel": "ticker", "type": kind, "data": [told]})
 
@@ -304,12 +287,3 @@ def _argument(kind: str, params: Mapping[str, Any]) -> int:
         return int(params.get(key, usual))
     except (TypeError, ValueError):
         return -1
-
-
-def _levels(levels: FloatArray) -> list[dict[str, float]]:
-    return [{"price": float(price), "qty": float(amount)} for price, amount in levels]
-
-
-def _iso(time_ms: int, places: int = 6) -> str:
-    told = datetime.fromtimestamp(time_ms // 1000, UTC)
-    return f"{told:%Y-%m-%dT%H:%M:%S}.{time_ms % 1000:03d}{'0' * (places - 3)}Z"
