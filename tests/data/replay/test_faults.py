@@ -17,7 +17,8 @@ import aiohttp
 import ccxt
 import pytest
 
-from workbench.data.replay import FAULTS, Faults, ReplayClock, ReplayMarket, open_faults, replay_venue
+from workbench.data.replay import FAULTS, Faults, ReplayClock, ReplayMarket, fault_table, open_faults, replay_venue
+from workbench.data.replay.fault_ports import refusing_address, silent_address
 from workbench.data.replay.running import Running
 
 KLINES = "/api.binance.com/api/v3/klines?symbol=BTCUSDT&interval=1m&limit=40"
@@ -376,6 +377,27 @@ def test_unmodified_ccxt_takes_garbage_with_status_200_for_bars(faults_on: Any, 
     rows = binance.fetch_ohlcv("BTC/USDT", "1m", limit=20)
     assert rows
     assert any(None in row for row in rows)
+
+
+def test_addresses_at_which_nobody_answers(exchange_at: Callable[[str, str], Any]) -> None:
+    with silent_address() as url:
+        exchange = exchange_at("binance", url)
+        exchange.timeout = 300
+        with pytest.raises(ccxt.RequestTimeout):
+            exchange.fetch_time()
+        with pytest.raises(TimeoutError):
+            socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=0.3)
+    with refusing_address() as url:
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=60)
+        with pytest.raises(ccxt.NetworkError):
+            exchange_at("binance", url).fetch_time()
+
+
+def test_the_catalogue_is_a_table() -> None:
+    table = fault_table().set_index("fault")
+    assert table.index.tolist() == list(FAULTS)
+    assert table.loc["skew", "options"] == "seconds=1.5, drift=0.0"
 
 
 # which requests

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
         synthetic_replay,
     )
     from workbench.data.replay.clock import ReplayClock
-    from workbench.data.replay.fault_kinds import FAULTS
+    from workbench.data.replay.fault_kinds import FAULTS, fault_table
     from workbench.data.replay.faults import Faults, open_faults
     from workbench.data.replay.market import ReplayMarket
     from workbench.data.replay.running import ReplayVenue, replay_process, replay_venue
@@ -28,6 +28,7 @@ _NAMES = {
     "ReplayClock": "clock",
     "ReplayMarket": "market",
     "ReplayVenue": "running",
+    "fault_table": "fault_kinds",
     "open_faults": "faults",
     "default_start": "building",
     "replay_of_bars": "building",
@@ -46,6 +47,7 @@ __all__ = [
     "ReplayMarket",
     "ReplayVenue",
     "default_start",
+    "fault_table",
     "open_faults",
     "replay_of_bars",
     "replay_of_store",

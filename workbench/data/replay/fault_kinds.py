@@ -5,9 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from workbench.config import did_you_mean
 from workbench.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Option = str | float
 
@@ -150,6 +154,17 @@ def kinds_of(kinds: str | Sequence[str]) -> list[str]:
         else:
             raise ConfigError(f"no fault or group is called {word!r}.{did_you_mean(word, [*GROUPS, *FAULTS])}")
     return [name for name in FAULTS if name in names]
+
+
+def fault_table() -> pd.DataFrame:
+    """Return the catalogue as a table: fault, side, options with their usual values, about."""
+    import pandas as pd
+
+    rows = [
+        (kind.name, kind.side, ", ".join(f"{key}={value}" for key, value in kind.options.items()), kind.about)
+        for kind in _KINDS
+    ]
+    return pd.DataFrame(rows, columns=["fault", "side", "options", "about"])
 
 
 def checked_options(kind: FaultKind, given: Mapping[str, str]) -> dict[str, Option]:
