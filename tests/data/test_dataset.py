@@ -156,3 +156,19 @@ def test_the_room_opens_without_heavy_libraries() -> None:
 
 def printed(code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_a_symbol_that_is_two_coins_is_not_loaded_as_one(settings: Settings) -> None:
+    before = load_bars("gbm(seed=1, n_bars=100)", ["LUNA/USDT"], "1h")
+    before.index += pd.Timestamp("2022-05-09", tz="UTC") - before.index[0]
+    after = before.set_axis(before.index + (pd.Timestamp("2022-05-31 06:00", tz="UTC") - before.index[0]))
+    store = open_store(settings)
+    store.write("binance", "LUNA/USDT", "1h", before)
+    store.write("binance", "LUNA/USDT", "1h", after)
+    with pytest.raises(DataError, match="is two assets: LUNC/USDT to .* LUNA2/USDT from 2022-05-31 06:00"):
+        load_bars("binance", ["LUNA/USDT"], "1h", settings=settings)
+    assert len(load_bars("binance", ["LUNA/USDT"], "1h", start="2022-05-31", settings=settings)) == 100
+    apart = load_dataset("binance", ["LUNA/USDT"], "1h", settings=settings, identities="split")
+    assert set(apart.symbols) == {"LUNC/USDT", "LUNA2/USDT"}
+    assert apart.bars["close"].notna().sum().tolist() == [100, 100]
+    assert len(load_bars("binance", ["LUNA/USDT"], "1h", settings=settings, identities="join")) == 200

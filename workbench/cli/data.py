@@ -163,7 +163,7 @@ def show_(
 
     if rows < 1:
         raise ConfigError(f"--rows must be at least 1, got {rows}")
-    dataset = load_dataset(source, [symbol], timeframe, start, end, settings=load_settings())
+    dataset = load_dataset(source, [symbol], timeframe, start, end, settings=load_settings(), identities="join")
     frame = symbol_frame(dataset.bars, symbol).tail(rows)
     if json:
         print_json(
@@ -199,7 +199,7 @@ def check(symbol: str | None = None, *, source: str = "sample", timeframe: str =
 
     settings = load_settings()
     if symbol is not None:
-        load_dataset(source, [symbol], timeframe, settings=settings)
+        load_dataset(source, [symbol], timeframe, settings=settings, identities="join")
     store = _store()
     if source == "sample":
         ingest_sample(store)

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import pandas as pd
 
 from workbench.config import Settings, did_you_mean, load_settings, parse_spec
-from workbench.data.bars import bars_of, check_bars, content_hash, series_hash, symbol_frame
+from workbench.data.bars import bars_of, check_bars, content_hash, series_hash, symbol_frame, symbols_of
 from workbench.data.sources.sample import SAMPLE_SYMBOLS, SAMPLE_TIMEFRAME, ingest_sample
 from workbench.data.sources.synthetic import MARKET_VERSION, MARKETS, canonical_market, synthetic_market
 from workbench.data.store.barstore import BarStore, open_store
 from workbench.data.store.names import check_symbol
 from workbench.data.timeframes import canonical_timeframe, utc_range
+from workbench.data.universe.breaks import Choice, apply_identities
+from workbench.data.universe.identities import load_identities
 from workbench.errors import ConfigError, DataError
 from workbench.typing import Bars
 
@@ -50,7 +52,7 @@ class Dataset:
 
 def load_dataset(
     source: str, symbols: Sequence[str] | str, timeframe: str = "1d", start: object = None, end: object = None,
-    version: str | int | None = None, settings: Settings | None = None,
+    version: str | int | None = None, settings: Settings | None = None, *, identities: Choice = "refuse",
 ) -> Dataset:  # fmt: skip
     """Load bars with ``start <= time < end`` of one or more symbols, and what names them.
 
@@ -68,11 +70,15 @@ def load_dataset(
         What `Dataset.version` says, to read the same bars again; ``None`` is the newest.
     settings : Settings, optional
         Default: those of the environment.
+    identities : {"refuse", "split", "join"}
+        What to do where a stored symbol is known to be two assets in the range (`workbench.data.identity_breaks`):
+        refuse to load it, give each asset its column, or return the bars as stored, for looking at them only.
 
     Raises
     ------
     DataError, ConfigError
-        When the source, a symbol, the time frame or the version does not exist, or no bar lies in the range.
+        When the source, a symbol, the time frame or the version does not exist, no bar lies in the range, or a symbol
+        is two assets.
     """
     names = _symbols(symbols)
     length = canonical_timeframe(timeframe)
@@ -86,18 +92,19 @@ def load_dataset(
         source = canonical_market(spec)
         bars, told = _synthetic(source, names, length, start, end, version)
     else:
-        store = open_store(settings or load_settings())
-        bars, told = _stored(store, source, names, length, start, end, version)
+        settings = settings or load_settings()
+        bars, told = _stored(open_store(settings), source, names, length, start, end, version)
+        bars = apply_identities(bars, source, load_identities(settings), identities)
     name = f"{source}:{length}:{'+'.join(names)}"
-    return Dataset(check_bars(bars), name, source, names, length, told, content_hash(bars))
+    return Dataset(check_bars(bars), name, source, symbols_of(bars), length, told, content_hash(bars))
 
 
 def load_bars(
     source: str, symbols: Sequence[str] | str, timeframe: str = "1d", start: object = None, end: object = None,
-    version: str | int | None = None, settings: Settings | None = None,
+    version: str | int | None = None, settings: Settings | None = None, *, identities: Choice = "refuse",
 ) -> Bars:  # fmt: skip
     """Return the bars of `load_dataset` alone."""
-    return load_dataset(source, symbols, timeframe, start, end, version, settings).bars
+    return load_dataset(source, symbols, timeframe, start, end, version, settings, identities=identities).bars
 
 
 def available_symbols(source: str, timeframe: str, settings: Settings | None = None) -> tuple[str, ...]:

@@ -148,7 +148,7 @@ def _drawn(
 ) -> list[tuple[str, pd.DatetimeIndex]]:
     """Return the times of the symbols of a synthetic market, which no store holds."""
     names = list(symbols or available_symbols(source, timeframe, settings))
-    bars = load_bars(source, names, timeframe, settings=settings)
+    bars = load_bars(source, names, timeframe, settings=settings, identities="join")
     return [(s, pd.DatetimeIndex(symbol_frame(bars, s).index)) for s in names]
 
 

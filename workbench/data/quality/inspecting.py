@@ -29,7 +29,7 @@ def inspect_bars(
         As `load_bars`.
     """
     settings = settings or load_settings()
-    bars = load_bars(source, list(symbols), timeframe, settings=settings)
+    bars = load_bars(source, list(symbols), timeframe, settings=settings, identities="join")
     if parse_spec(source).name in MARKETS:
         return bars, quality_report(bars, timeframe)
     store = open_store(settings)
