@@ -120,3 +120,13 @@ def test_under_a_fault_only_the_truth_or_a_typed_error(
     assert len(seen) > 150  # it recovered
     if kind == "418":
         assert server.requests.count(path="klines") == 1 + 7  # one that was banned, none while it lasted
+
+
+def test_a_redirect_is_not_followed_for_long(replayed: Any, settings: Any) -> None:
+    url, clock, server = replayed("redirect@1s on klines")
+    venue = open_venue("binance", settings, at=url, clock=clock, seed=0)
+    venue.markets()
+    clock.step(2)
+    with pytest.raises(VenueError):
+        venue.fetch_bars("BTC/USDT", "1m", SINCE, 10)
+    assert server.requests.count("api.binance.com", "klines") == 3

@@ -16,6 +16,8 @@ ANSWER_S = 15.0
 """An answer must be complete after so many seconds."""
 LARGEST_ANSWER = 48 * 2**20
 """Bytes after unpacking; the largest real answer, Binance's list of markets, is near 20 MB."""
+MOST_REDIRECTS = 2
+"""Venues' interfaces do not redirect; the library's thirty would be thirty requests past the budget and the bans."""
 
 
 def make_session(
@@ -62,6 +64,7 @@ def make_session(
 
     session = requests.Session()
     session.trust_env = proxies
+    session.max_redirects = MOST_REDIRECTS
     session.mount("https://", BoundedAdapter(pool_maxsize=8))
     session.mount("http://", BoundedAdapter(pool_maxsize=8))
     return session
