@@ -7,6 +7,7 @@ fails a write or a read: who cannot (another is at it, no space, read-only) goes
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,8 +66,10 @@ class SeriesImage:
                 imagefile.extend(self.folder, meta, after.version, after.stamp, *self._arrays(rows))
         except filelock.Timeout:
             return
-        except (ImageError, OSError) as err:
+        except (ImageError, FileNotFoundError) as err:
             self._drop(str(err))
+        except OSError as err:  # it stays as it was, of the version before
+            self._tell(err)
 
     def _current(self, version: int | None) -> Meta | None:
         try:
@@ -94,9 +97,11 @@ class SeriesImage:
                 return self._caught_up(meta, entry) or self._built(entry)
         except (filelock.Timeout, DataError):  # of a damaged table the rows asked for may still be whole
             return None
-        except (OSError, ImageError) as err:
+        except (ImageError, FileNotFoundError) as err:
             self._drop(str(err))
-            return None
+        except OSError as err:
+            self._tell(err)
+        return None
 
     def _caught_up(self, meta: Meta | None, entry: Entry) -> Meta | None:
         now = imagefile.load_meta(self.folder)
@@ -107,7 +112,10 @@ class SeriesImage:
             return None
         return imagefile.extend(self.folder, meta, entry.version, entry.stamp, *self._arrays(rows))
 
-    def _built(self, entry: Entry) -> Meta:
+    def _built(self, entry: Entry) -> Meta | None:
+        needed = entry.rows * (1 + len(self.table.layout.fields)) * 8
+        if shutil.disk_usage(self.folder).free < 2 * needed:  # the space is the tables'
+            return None
         rows = self.table.read(entry, None, None, self.table.layout.fields)
         return imagefile.build(self.folder, entry.version, entry.stamp, *self._arrays(rows))
 
@@ -127,6 +135,11 @@ class SeriesImage:
         except ImageError:
             return ""
         return meta.stamp if meta else ""
+
+    def _tell(self, err: OSError) -> None:
+        from workbench.ops import get_logger
+
+        get_logger("data").warning("the image of a series cannot be kept", series=self.table.label, why=str(err))
 
     def _drop(self, why: str) -> None:
         """Forget an image that cannot be used; the next read makes a new one."""

@@ -7,7 +7,7 @@ or the version after, and a crash in between leaves only files that no version n
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -109,6 +109,9 @@ class SeriesTable:
         with self.told(None, "write"):
             self.folder.mkdir(parents=True, exist_ok=True)
             if before is None:
+                for parent in self.folder.parents[:4]:  # a new series must outlive a power cut, with its folders
+                    with suppress(PermissionError):  # of folders above ours that we may not list
+                        logwriting.sync_folder(parent)
                 logwriting.create_log(self.folder, self.layout, written)
             version = before.version + 1 if before else 1
             chunks = [plan.rows.iloc[i : i + PART_ROWS] for i in range(0, len(plan.rows), PART_ROWS)]
