@@ -214,15 +214,19 @@ class LiveStream:
 
     async def _session(self) -> None:
         """Watch all symbols over one connection until it is lost, silent or frozen."""
-        self._board.connecting(asyncio.get_running_loop().time())
+        loop = asyncio.get_running_loop()
+        self._board.connecting(loop.time())
+        works = [loop.create_task(work) for work in (self._watchdog(), *map(self._watch, self.symbols))]
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._watchdog())
-                for symbol in self.symbols:
-                    group.create_task(self._watch(symbol))
-        except BaseExceptionGroup as errors:
-            down = [err for err in errors.exceptions if isinstance(err, StreamDownError)]
-            raise (down or errors.exceptions)[0] from None
+            ended, _ = await asyncio.wait(works, return_when=asyncio.FIRST_COMPLETED)
+            first = next(iter(ended))
+            if first.cancelled():  # by ccxt, which cancels what waits for a connection that it closes
+                raise StreamDownError("connection lost: closed by ccxt", self._board.newest_seen())
+            await first
+        finally:
+            for work in works:
+                work.cancel()
+            await asyncio.gather(*works, return_exceptions=True)
 
     async def _watch(self, symbol: str) -> None:
         import ccxt

@@ -115,7 +115,7 @@ class StoringStream:
             write = partial(self.store.write, self._into, symbol, self.timeframe, bars, provenance=origin)
             await asyncio.to_thread(write)
         except WorkbenchError as err:
-            if len(updates) > 1:
+            if len(updates) > 1 and not isinstance(err.__cause__, OSError):  # a full disk refuses all alike
                 await self._put(symbol, updates[: len(updates) // 2])
                 await self._put(symbol, updates[len(updates) // 2 :])
                 return
