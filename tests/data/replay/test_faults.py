@@ -317,6 +317,22 @@ def test_a_bar_that_is_read_again_has_another_close_within_its_range(faults_on: 
     assert all(low <= close <= high for close, low, high in moved)
 
 
+@pytest.mark.parametrize("path", [KLINES, OHLC])
+def test_all_faults_of_content_at_once_still_make_an_answer(faults_on: Any, get: Get, path: str) -> None:
+    bodies = [kind.name for kind in FAULTS.values() if kind.side == "body"]
+    for first in range(len(bodies)):
+        faults_on("; ".join(f"{kind}(p=0.7)" for kind in bodies[first:] + bodies[:first]), seed=first)
+        assert [get(path).status for _ in range(3)] == [200, 200, 200]
+
+
+def test_a_bar_whose_first_answer_was_spoiled_is_not_read_yet(faults_on: Any, get: Get) -> None:
+    before = _rows(get())
+    faults_on("high-low x1; revised")
+    assert _rows(get()) != before
+    assert _rows(get()) == before
+    assert _rows(get()) != before
+
+
 # clocks
 
 

@@ -6,7 +6,7 @@ import itertools
 import math
 import shutil
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -263,6 +263,18 @@ def test_what_is_wrong_missing_or_asked_in_a_ban_is_found(simulate: Simulate) ->
     assert figures.in_bans > 0
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["418", "429(date)"])
+def test_each_ban_costs_one_request(simulate: Simulate, kind: str) -> None:
+    """A ban of seven minutes every twenty, a machine that asks every three: one request meets it, none comes after."""
+    where = f"on {HOSTS['binance']}"
+    figures = simulate(FaultSchedule.parse(f"{kind}@10m for 7m every 20m {where}"), hours=1, every=3 * MINUTE)
+    figures.check()
+    assert figures.stored == figures.expected
+    assert (figures.struck.total(), figures.bans, figures.in_bans) == (3, 3, 0)
+    assert figures.by_venue["kraken"] > 0
+
+
 def random_pair(seed: int, hours: float) -> tuple[FaultSchedule, FaultSchedule]:
     """Return random faults of both venues: about half of all hours have one at the first, a sixth at the second."""
     span = hours * HOUR
@@ -280,24 +292,30 @@ def test_half_a_day_under_random_faults(simulate: Simulate, seed: int) -> None:
     assert sum(figures.struck.values()) > 0
 
 
-@pytest.mark.soak
-def test_seven_days_under_fifty_random_schedules(simulate: Simulate, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture(scope="module")
+def soaked() -> Iterator[list[Figures]]:
+    """Figures of all runs, added up and printed at the end."""
+    runs: list[Figures] = []
+    yield runs
     total = Figures()
-    for seed in range(50):
-        figures = simulate(*random_pair(seed, 7 * 24), hours=7 * 24)
-        with capsys.disabled():
-            print(f"\nseed {seed}: {figures}", end="", flush=True)
-        figures.check()
-        for name in vars(total):
-            setattr(total, name, getattr(total, name) + getattr(figures, name))
-    with capsys.disabled():
-        print(f"\nall: {total}")
+    for figures, name in itertools.product(runs, vars(total)):
+        setattr(total, name, getattr(total, name) + getattr(figures, name))
+    print(f"\n{len(runs)} schedules: {total}")
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(50))
+def test_seven_days_under_random_faults(simulate: Simulate, soaked: list[Figures], seed: int) -> None:
+    figures = simulate(*random_pair(seed, 7 * 24), hours=7 * 24)
+    print(f"\nseven days, seed {seed}: {figures}", flush=True)
+    soaked.append(figures)
+    figures.check()
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", range(100, 104))
-def test_a_day_of_asking_every_minute(simulate: Simulate, capsys: pytest.CaptureFixture[str], seed: int) -> None:
+def test_a_day_of_asking_every_minute(simulate: Simulate, soaked: list[Figures], seed: int) -> None:
     figures = simulate(*random_pair(seed, 24), hours=24, every=MINUTE)
-    with capsys.disabled():
-        print(f"\nseed {seed}, every minute: {figures}")
+    print(f"\nevery minute of a day, seed {seed}: {figures}", flush=True)
+    soaked.append(figures)
     figures.check()

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from workbench.data.replay.calls import Call
     from workbench.data.replay.faults import Hit
 
-_ANY = frozenset({"strings", "nulls", "nested-error"})
+WHOLE = frozenset({"strings", "nulls", "nested-error"})
+"""Faults of any answer; the others are of bars."""
+
 _BARS = frozenset(
     {"nan", "negative", "high-low", "overflow", "hole", "overlap", "duplicate", "unordered"}
     | {"short-page", "revised", "seconds"}
@@ -22,6 +24,7 @@ _BARS = frozenset(
 _BAR_PATHS = ("klines", "Klines", "OHLC")
 _TOO_LARGE = "@1e400@"
 _SHARE = 0.2
+_SETTLED_S = 180.0
 _LATEST_SECONDS = 100_000_000_000
 Row = list[Any]
 Series = tuple[str, ...]
@@ -29,7 +32,7 @@ Series = tuple[str, ...]
 
 def applies(kind: str, call: Call) -> bool:
     """Tell whether a fault of content has something to do with a request: those of bars want a page of bars."""
-    return kind in _ANY or (kind in _BARS and call.path.endswith(_BAR_PATHS))
+    return kind in WHOLE or (kind in _BARS and call.path.endswith(_BAR_PATHS))
 
 
 class BodyFaults:
@@ -40,32 +43,35 @@ class BodyFaults:
         self._newest: dict[Series, list[Row]] = {}
         self._read: dict[Series, set[int]] = {}
 
-    def change(self, hit: Hit, call: Call, answer: web.Response) -> None:
-        """Put another content into an answer; what is no JSON stays as it is."""
+    def change(self, hit: Hit, call: Call, answer: web.Response, arrives: bool = True) -> None:
+        """Put another content into an answer; what is no JSON stays as it is.
+
+        ``arrives``: nothing else is wrong with the answer, so its reader has read it.
+        """
         body = answer.body
         try:
             payload = json.loads(body if isinstance(body, bytes) else "")
         except ValueError:
             return
-        if hit.kind in _ANY:
-            payload = _WHOLE[hit.kind](payload, hit)
+        if hit.kind in WHOLE:
+            payload = _OF_ALL[hit.kind](payload, hit)
         else:
             holder, key = _rows_in(payload)
             if holder is None or not holder[key]:
                 return
             series = (call.host, call.path, call.params.get("symbol", call.params.get("pair", "")), _interval(call))
-            holder[key] = self._rows(hit, holder[key], series, call)
+            holder[key] = self._rows(hit, holder[key], series, call, arrives)
             payload = holder[key] if key == "" else payload
         text = json.dumps(payload, separators=(",", ":")).replace(f'"{_TOO_LARGE}"', "1e400")
         answer.body = text.encode()
 
-    def _rows(self, hit: Hit, rows: list[Row], series: Series, call: Call) -> list[Row]:
+    def _rows(self, hit: Hit, rows: list[Row], series: Series, call: Call, arrives: bool) -> list[Row]:
         if hit.kind == "hole":
             return self._without_blocks(rows, int(hit.number("rows")))
         if hit.kind == "overlap":
             return self._overlapping(rows, series, int(hit.number("rows")))
         if hit.kind == "revised":
-            return self._revised(rows, series, call.time)
+            return self._revised(rows, series, call.time if arrives else 0.0)
         if hit.kind == "short-page":
             keep = max(1, int(hit.number("rows")))
             return rows[:keep] if "startTime" in call.params else rows[-keep:]
@@ -82,11 +88,11 @@ class BodyFaults:
         return before[-size:] + rows
 
     def _revised(self, rows: list[Row], series: Series, now: float) -> list[Row]:
-        """Change bars that were read before, once they had ended: a bar under way changes anyway."""
+        """Change bars that were read before, some minutes after their end: until then a reader may wait and see."""
         read = self._read.setdefault(series, set())
         changed = [_with_close_moved(row) if int(row[0]) in read else row for row in rows]
         unit, step = (1000 if int(rows[0][0]) > _LATEST_SECONDS else 1), _step_of(rows)
-        read.update(int(row[0]) for row in rows if int(row[0]) + step <= now * unit)
+        read.update(int(row[0]) for row in rows if int(row[0]) + step <= (now - _SETTLED_S) * unit)
         return changed
 
 
@@ -215,7 +221,7 @@ def _nested_error(_payload: Any, _hit: Hit) -> Any:
     return {"error": {"code": {"inner": "EService:Busy"}, "errors": [{"error": None}]}, "result": None}
 
 
-_WHOLE: dict[str, Callable[[Any, Hit], Any]] = {
+_OF_ALL: dict[str, Callable[[Any, Hit], Any]] = {
     "strings": _strings,
     "nulls": _nulls,
     "nested-error": _nested_error,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workbench.data.replay.fault_answers import AFTER, BEFORE, INSTEAD
-from workbench.data.replay.fault_bodies import BodyFaults, applies
+from workbench.data.replay.fault_bodies import WHOLE, BodyFaults, applies
 from workbench.data.replay.fault_kinds import FAULTS, Option
 from workbench.data.replay.fault_sockets import SocketFaults
 from workbench.data.replay.fault_windows import Window
@@ -80,6 +80,7 @@ class Faults:
         self.counts: Counter[str] = Counter()
         self._struck: Counter[tuple[int, int]] = Counter()
         self._now = 0.0 if start is None else start
+        self._late: set[int] = set()
         self._bodies = BodyFaults(schedule.seed)
         self._sockets = SocketFaults(self)
 
@@ -131,6 +132,8 @@ class Faults:
     async def before_request(self, call: Call, request: web.Request) -> web.StreamResponse | None:
         """Answer instead of the venue, or ``None`` to let the request through."""
         for hit in self.due(BEFORE, call.host + call.path, call.time):
+            if hit.kind == "slow":
+                self._late.add(call.number)
             answer = await INSTEAD[hit.kind](hit, call, request)
             if answer is not None:
                 return answer
@@ -140,13 +143,13 @@ class Faults:
         """Return the venue's answer with what is on: another content, then another way to travel."""
         where = call.host + call.path
         bodies = frozenset(kind for kind in FAULTS if applies(kind, call))
-        for hit in self.due(bodies, where, call.time):
-            self._bodies.change(hit, call, answer)
-        changed: Any = answer
-        for hit in self.due(frozenset(AFTER), where, call.time):
-            changed = await AFTER[hit.kind](hit, request, answer)
-            break
-        return changed
+        hits = sorted(self.due(bodies, where, call.time), key=lambda hit: hit.kind in WHOLE)  # bars while they are bars
+        travel = next(self.due(frozenset(AFTER), where, call.time), None)
+        arrives = len(hits) == 1 and travel is None and call.number not in self._late
+        self._late.discard(call.number)
+        for hit in hits:
+            self._bodies.change(hit, call, answer, arrives)
+        return answer if travel is None else await AFTER[travel.kind](travel, request, answer)
 
     async def on_connect(self, channel: Channel) -> None:
         """Meet a new socket."""
