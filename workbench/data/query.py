@@ -86,10 +86,12 @@ def sql(
     seen = {name for name in TABLES if re.search(rf"\b{name}\b", query, re.IGNORECASE)}
     wanted = {"bars" if name == "series" else name for name in seen}
     picture = picture_of(settings, wanted, moment, version)
-    with Engine() as engine:
-        for table in ("bars", *RECORDS):
-            engine.offer(table, dataset_of(picture, table), columns_of(table))
-        engine.offer("series", series_table(picture))
+    with Engine(TABLES) as engine:
+        for table in seen or TABLES:  # a query that names none may ask for all, such as SHOW TABLES
+            if table == "series":
+                engine.offer(table, series_table(picture))
+            else:
+                engine.offer(table, dataset_of(picture, table), columns_of(table))
         for name, frame in frames.items():
             engine.offer(name, arrow_of(name, frame, TABLES))
         result = frame_of(engine.run(query, params))

@@ -34,7 +34,16 @@ class Engine:
     """One connection, for one query; use it in a ``with`` block.
 
     Files, extensions and settings are shut before the query is seen, so it reads only what `offer` handed over.
+
+    Parameters
+    ----------
+    known : iterable of str
+        Names of tables that may be offered, for close matches.
     """
+
+    def __init__(self, known: Iterable[str] = ()) -> None:
+        self._known = set(known)
+        self._columns: set[str] = set()
 
     def __enter__(self) -> Engine:
         import duckdb
@@ -42,8 +51,6 @@ class Engine:
         spill = Path(tempfile.gettempdir()) / f"workbench-query-{os.getpid()}"
         self._connection = duckdb.connect(":memory:", config={**_SHUT, "temp_directory": str(spill)})
         self._connection.execute(_SETUP)
-        self._known: set[str] = set()
-        self._columns: set[str] = set()
         return self
 
     def __exit__(
