@@ -97,7 +97,7 @@ class RecordingStream:
                 _cut_torn_member(self.path)
                 return gzip.open(self.path, "at", encoding="utf-8")
             _end_torn_line(self.path)
-            return open(self.path, "a", encoding="utf-8")
+            return open(self.path, "a", encoding="utf-8")  # atomic: only whole lines count; a torn one is cut off
         except OSError as err:
             raise self._unwritable(err) from err
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -27,7 +28,7 @@ _MOST_STEPS = 60
 _BAR_EVERY_MS = {"spot": 1000, "swap": 250}
 
 
-class Stream:
+class Stream(ABC):
     """One subscribed stream: `due` yields the messages between its last time and now, as JSON text.
 
     ``told_ms`` is what the host's clock shows, the event time; ``now_ms`` what is.
@@ -36,9 +37,9 @@ class Stream:
     def __init__(self, market: ReplayMarket, info: Instrument) -> None:
         self.market, self.info = market, info
 
+    @abstractmethod
     def due(self, now_ms: int, told_ms: int) -> Iterator[str]:
         """Yield messages."""
-        raise NotImplementedError
 
 
 class BarStream(Stream):
