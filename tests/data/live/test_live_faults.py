@@ -7,6 +7,7 @@ import os
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,9 @@ from workbench.data.replay.building import synthetic_replay
 from workbench.data.replay.clock import ReplayClock
 from workbench.data.replay.faults import Faults, open_faults
 from workbench.data.replay.running import Running, replay_venue
+from workbench.data.venues.budget import Bans, host_of
+from workbench.data.venues.clock import SystemClock
+from workbench.errors import VenueError
 
 SPEED = 300.0
 START = 1_700_000_000.0
@@ -181,6 +185,27 @@ def test_rest_that_fails_delays_a_repair_and_does_not_spoil_it() -> None:
     assert plan is not None
     assert plan.counts["503"] >= 1
     assert seen.status.reconnects >= 2
+
+
+async def started(stream: LiveStream) -> None:
+    try:
+        await stream.start()
+    finally:
+        await stream.close()
+
+
+def test_a_venue_that_bans_is_asked_once_and_left_alone_by_all(tmp_path: Path) -> None:
+    with replay_venue(synthetic_replay(), ReplayClock(START), open_faults("418 for 1h", start=START)) as running:
+        for _ in range(3):
+            patient = LiveOptions(start_timeout=0.3, backoff_base=0.01)
+            stream = LiveStream("binance", SYMBOLS, "1m", options=patient, at=running.base_url, folder=tmp_path)
+            with pytest.raises(VenueError, match="left alone"):
+                asyncio.run(started(stream))
+        asked = running.venue.requests.count("api.binance.com")
+    assert asked == 1
+    ban = Bans(tmp_path, SystemClock()).active(host_of(f"{running.base_url}/api.binance.com"))
+    assert ban is not None
+    assert ban.hard
 
 
 @pytest.mark.soak

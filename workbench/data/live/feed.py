@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ class ProFeed:
         """
         exchange = self._exchange or self._made()
         self._exchange = exchange
-        await self._asked(exchange.load_markets())
+        await self._asked(exchange.load_markets)
         for symbol in self.symbols:
             if symbol not in exchange.markets:
                 raise DataError(f"{self.venue} has no symbol {symbol!r}.{did_you_mean(symbol, exchange.symbols)}")
@@ -116,7 +117,7 @@ class ProFeed:
         VenueError
             When the venue does not answer, or (``strict``) with a row that is no bar: the others are not trusted then.
         """
-        raw = await self._asked(self._exchange.fetch_ohlcv(symbol, self.timeframe, since_ms, limit))
+        raw = await self._asked(self._exchange.fetch_ohlcv, symbol, self.timeframe, since_ms, limit)
         rows = self._sound(raw)
         if strict and len(rows) < len(raw):
             raise VenueError(f"{self.venue} answered {len(raw) - len(rows)} rows of {symbol} that are no bars")
@@ -125,12 +126,17 @@ class ProFeed:
 
     async def newest_trade_ms(self, symbol: str) -> int:
         """Return the time of the last trade by REST, 0 where there is none."""
-        trades = await self._asked(self._exchange.fetch_trades(symbol))
+        trades = await self._asked(self._exchange.fetch_trades, symbol)
         return max((int(t["timestamp"]) for t in trades), default=0)
 
     def last_trade_ms(self, symbol: str) -> int:
         """Return the time of the last trade that the WebSocket told of."""
         return self._trades[symbol].newest_ms
+
+    @property
+    def host(self) -> str:
+        """Return the key under which bans and budget of the venue's REST are kept."""
+        return host_of(f"{self._at or 'https:/'}/{self._info.hosts[0]}")
 
     @property
     def page_limit(self) -> int:
@@ -142,7 +148,7 @@ class ProFeed:
         if not self._exchange.has.get("fetchTime"):
             return float("nan")
         before = self._clock.now()
-        server = await self._asked(self._exchange.fetch_time())
+        server = await self._asked(self._exchange.fetch_time)
         return float(server) / 1000 - (before + self._clock.now()) / 2
 
     def drop(self) -> None:
@@ -195,31 +201,26 @@ class ProFeed:
         })  # fmt: skip
         return redirect(exchange, self._at) if self._at else exchange
 
-    async def _asked(self, request: Any) -> Any:
-        """Await one REST request; the machine's bans and budget hold for it, and it writes bans down for others."""
+    async def _asked(self, request: Callable[..., Any], *args: Any) -> Any:
+        """Make one REST request; the machine's bans and budget hold for it, and it writes bans down for others."""
         async with self._at_once:
-            return await self._guarded(request)
+            return await self._guarded(request, *args)
 
-    async def _guarded(self, request: Any) -> Any:
+    async def _guarded(self, request: Callable[..., Any], *args: Any) -> Any:
         import ccxt
 
-        host = host_of(_public_url(self._exchange))
+        host = self.host
         ban = self._bans.active(host) if self._bans else None
         if ban is not None:
-            request.close()
             left = ban.until - self._clock.now()
             message = f"{self.venue} asked to be left alone for {left:.0f} s more; wait, or stream from another venue"
             raise VenueDownError(message, venue=self.venue, until=ban.until)
         if self._budget:
             units = max(1, round(self._exchange.rateLimit / UNIT_MS))
-            try:
-                await asyncio.to_thread(self._budget.take, host, units, self._options.request_timeout)
-            except BaseException:
-                request.close()
-                raise
+            await asyncio.to_thread(self._budget.take, host, units, self._options.request_timeout)
         try:
             async with asyncio.timeout(self._options.request_timeout):
-                return await request
+                return await request(*args)
         except TimeoutError:
             raise VenueError(f"{self.venue} did not answer within {self._options.request_timeout:g} s") from None
         except (ccxt.RateLimitExceeded, ccxt.DDoSProtection) as err:
@@ -283,18 +284,6 @@ async def _closed(client: Any) -> None:
     with contextlib.suppress(Exception):  # the connection is given up already; how it ends is of no interest
         async with asyncio.timeout(1.0):
             await client.close()
-
-
-def _public_url(exchange: Any) -> str:
-    """Return one of the exchange's public REST addresses: where its bans belong to."""
-
-    def first(value: Any) -> str:
-        if isinstance(value, dict):
-            public = [v for k, v in value.items() if k in ("public", "rest", "spot")]
-            return next((u for u in map(first, [*public, *value.values()]) if u.startswith("http")), "")
-        return str(value)
-
-    return first(exchange.urls["api"])
 
 
 def _retry_after(exchange: Any, status: int) -> float:
