@@ -12,6 +12,8 @@ import psutil
 import pytest
 
 from workbench.config import Settings
+from workbench.data.fetching.fetch import fetch
+from workbench.data.fetching.progress import Silent
 from workbench.data.replay import (
     ReplayClock,
     open_faults,
@@ -22,9 +24,7 @@ from workbench.data.replay import (
 )
 from workbench.data.sources.synthetic import synthetic_market
 from workbench.data.store.barstore import open_store
-from workbench.data.venues.fetching import fetch
 from workbench.data.venues.open import open_venue
-from workbench.data.venues.progress import Silent
 
 Report = Callable[[str, str, str], None]
 pytestmark = pytest.mark.benchmark

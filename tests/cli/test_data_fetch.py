@@ -17,11 +17,11 @@ import pytest
 from workbench.cli import main
 from workbench.config import Settings
 from workbench.data.bars import symbol_frame
+from workbench.data.fetching import fetch as fetching
 from workbench.data.replay import ReplayClock, open_faults, replay_of_bars, replay_venue
 from workbench.data.replay.running import Running
 from workbench.data.sources.synthetic import synthetic_market
 from workbench.data.store.barstore import open_store
-from workbench.data.venues import fetching
 
 LINE = "data fetch binance BTC/USDT 1h --since 2020-01-01"
 HOURS = 1500
@@ -38,8 +38,8 @@ def fetch_clock(fetch_market: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> 
     """A clock five minutes into the last bar, for the venue and for whoever asks it."""
     clock = ReplayClock((fetch_market.index[-1] + pd.Timedelta(minutes=5)).timestamp(), frozen=True)
     monkeypatch.setattr(fetching, "SystemClock", lambda: clock)
-    monkeypatch.setattr("workbench.data.venues.crosscheck.SystemClock", lambda: clock)
-    monkeypatch.setattr("workbench.data.venues.fetch_records.SystemClock", lambda: clock)
+    monkeypatch.setattr("workbench.data.fetching.crosscheck.SystemClock", lambda: clock)
+    monkeypatch.setattr("workbench.data.fetching.records.SystemClock", lambda: clock)
     return clock
 
 

@@ -13,10 +13,10 @@ from workbench.config import Settings, load_settings
 from workbench.errors import ConfigError, VenueError
 
 if TYPE_CHECKING:
-    from workbench.data.venues.crosscheck import CrossCheck
-    from workbench.data.venues.fetch_records import RecordsReport
-    from workbench.data.venues.fetch_report import FetchReport
-    from workbench.data.venues.progress import Progress
+    from workbench.data.fetching.crosscheck import CrossCheck
+    from workbench.data.fetching.progress import Progress
+    from workbench.data.fetching.records import RecordsReport
+    from workbench.data.fetching.report import FetchReport
 
 _NOT_COMPLETE, _STOPPED = 1, 130
 _SHOWN = 20
@@ -113,13 +113,13 @@ class _Order:
     def check_second(self, against: str) -> None:
         """Refuse a second source that cannot check, before anything is fetched."""
         if against:
-            from workbench.data.venues.crosscheck import check_against
+            from workbench.data.fetching.crosscheck import check_against
 
             check_against(against, self.source or self.venues.split(",")[0], self.symbols, self.timeframe,
                           settings=self.settings, at=self.at)  # fmt: skip
 
     def bars(self, progress: Progress) -> FetchReport:
-        from workbench.data.venues.fetching import fetch as fetch_bars
+        from workbench.data.fetching.fetch import fetch as fetch_bars
 
         return fetch_bars(
             self.venues, self.symbols, self.timeframe, self.since, self.until, settings=self.settings,
@@ -127,7 +127,7 @@ class _Order:
         )  # fmt: skip
 
     def mark(self, progress: Progress) -> FetchReport:
-        from workbench.data.venues.fetch_records import fetch_reference_bars
+        from workbench.data.fetching.records import fetch_reference_bars
 
         return fetch_reference_bars(
             "mark", self.venues, self.symbols, self.timeframe, self.since, self.until, settings=self.settings,
@@ -135,7 +135,7 @@ class _Order:
         )  # fmt: skip
 
     def records(self, kind: Any, symbols: Sequence[str], progress: Progress) -> Sequence[RecordsReport]:
-        from workbench.data.venues.fetch_records import fetch_records
+        from workbench.data.fetching.records import fetch_records
 
         return fetch_records(
             kind, self.venues, symbols, self.since, self.until, timeframe=self.timeframe, settings=self.settings,
@@ -144,7 +144,7 @@ class _Order:
 
     def checks(self, against: str, report: FetchReport, progress: Progress) -> tuple[list[CrossCheck], list[str]]:
         """Return the checks, and one line for each that the second source's failure prevented."""
-        from workbench.data.venues.crosscheck import cross_check
+        from workbench.data.fetching.crosscheck import cross_check
 
         checks, failures = [], []
         for s in report.series if against else ():
@@ -164,7 +164,7 @@ class _Order:
 
 @contextmanager
 def _progress(n_series: int, *, quiet: bool) -> Iterator[Progress]:
-    from workbench.data.venues.progress import Silent, TerminalBar
+    from workbench.data.fetching.progress import Silent, TerminalBar
 
     if quiet or not sys.stderr.isatty():
         yield Silent()

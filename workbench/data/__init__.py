@@ -8,6 +8,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from workbench.data.bars import BAR_FIELDS, bars_of, check_bars, content_hash, symbol_frame, symbols_of
     from workbench.data.dataset import Dataset, available_symbols, load_bars, load_dataset
+    from workbench.data.fetching.crosscheck import CrossCheck, cross_check
+    from workbench.data.fetching.fetch import fetch
+    from workbench.data.fetching.known_empty import known_empty
+    from workbench.data.fetching.records import fetch_records, fetch_reference_bars
+    from workbench.data.fetching.report import FetchReport
     from workbench.data.files.barfile import BarFile, read_bar_file
     from workbench.data.files.importing import ImportReport, import_file, import_files
     from workbench.data.information_bars import dollar_bars, imbalance_bars, run_bars, tick_bars, volume_bars
@@ -33,11 +38,6 @@ if TYPE_CHECKING:
     from workbench.data.universe.spans import asset_bars, listing_spans
     from workbench.data.venues.catalogue import VENUES
     from workbench.data.venues.coingecko import CoinGecko
-    from workbench.data.venues.crosscheck import CrossCheck, cross_check
-    from workbench.data.venues.fetch_records import fetch_records, fetch_reference_bars
-    from workbench.data.venues.fetch_report import FetchReport
-    from workbench.data.venues.fetching import fetch
-    from workbench.data.venues.known_empty import known_empty
     from workbench.data.venues.open import open_venue, venue_states
 
 _NAMES = {
@@ -45,10 +45,10 @@ _NAMES = {
     "BarFile": "files.barfile",
     "BarStore": "store.barstore",
     "CoinGecko": "venues.coingecko",
-    "CrossCheck": "venues.crosscheck",
+    "CrossCheck": "fetching.crosscheck",
     "Dataset": "dataset",
     "FRESHNESS_RULE": "inventory",
-    "FetchReport": "venues.fetch_report",
+    "FetchReport": "fetching.report",
     "ImportReport": "files.importing",
     "KINDS": "quality.report",
     "MARKETS": "sources.synthetic",
@@ -65,11 +65,11 @@ _NAMES = {
     "check_bars": "bars",
     "content_hash": "bars",
     "coverage": "quality.months",
-    "cross_check": "venues.crosscheck",
+    "cross_check": "fetching.crosscheck",
     "dollar_bars": "information_bars",
-    "fetch": "venues.fetching",
-    "fetch_records": "venues.fetch_records",
-    "fetch_reference_bars": "venues.fetch_records",
+    "fetch": "fetching.fetch",
+    "fetch_records": "fetching.records",
+    "fetch_reference_bars": "fetching.records",
     "find_outliers": "quality.outliers",
     "freshness": "inventory",
     "funding_of": "perpetuals",
@@ -83,7 +83,7 @@ _NAMES = {
     "infer_timeframe": "timeframes",
     "ingest_sample": "sources.sample",
     "inspect_bars": "quality.inspecting",
-    "known_empty": "venues.known_empty",
+    "known_empty": "fetching.known_empty",
     "listing_spans": "universe.spans",
     "load_bars": "dataset",
     "load_dataset": "dataset",

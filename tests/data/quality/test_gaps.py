@@ -21,9 +21,9 @@ from workbench.data import (
     symbol_frame,
     synthetic_market,
 )
+from workbench.data.fetching.known_empty import known_answers
+from workbench.data.fetching.spans import Span
 from workbench.data.sources.sample import read_sample
-from workbench.data.venues.known_empty import known_answers
-from workbench.data.venues.spans import Span
 from workbench.errors import DataError
 
 N = 400

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from workbench.config import Settings
+from workbench.data.fetching.fetch import fetch
 from workbench.data.replay import FAULTS, Faults, FaultSchedule, ReplayClock, ReplayMarket, replay_venue
 from workbench.data.replay.fault_windows import Window
 from workbench.data.replay.feeds import Feed, SyntheticFeed
@@ -25,7 +26,6 @@ from workbench.data.store.barstore import open_store
 from workbench.data.venues.budget import LONGEST_BAN_S
 from workbench.data.venues.catalogue import venue_info
 from workbench.data.venues.ccxt_venue import CcxtVenue
-from workbench.data.venues.fetching import fetch
 from workbench.data.venues.open import venues_folder
 from workbench.typing import FloatArray
 

@@ -134,7 +134,7 @@ def _load(
 def _notes(settings: Settings | None, source: str, symbol: str, timeframe: str) -> pd.DataFrame | None:
     if settings is None:
         return None
-    from workbench.data.venues.known_empty import known_empty
+    from workbench.data.fetching.known_empty import known_empty
 
     return known_empty(settings, source, symbol, canonical_timeframe(timeframe))
 

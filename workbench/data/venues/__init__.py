@@ -1,1 +1,1 @@
-"""Market venues: one vocabulary over ccxt, retries, bans, breakers, fetching and failover."""
+"""Market venues: one vocabulary over ccxt, with retries, bans, budgets and breakers."""

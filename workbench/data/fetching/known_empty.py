@@ -18,8 +18,8 @@ from pathlib import Path
 import pandas as pd
 
 from workbench.config import Settings
+from workbench.data.fetching.spans import Span, intersect, n_bars, step_ms, subtract, union
 from workbench.data.store.names import to_folder
-from workbench.data.venues.spans import Span, intersect, n_bars, step_ms, subtract, union
 from workbench.ops import append_line, atomic_write
 
 CAUSES = {

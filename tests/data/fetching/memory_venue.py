@@ -202,7 +202,7 @@ def down(venue: str, until: float = 0.0) -> VenueDownError:
 
 def _main(home: str, since: str, until: str, now: str, log: str) -> None:
     from workbench.config import load_settings
-    from workbench.data.venues.fetching import fetch
+    from workbench.data.fetching.fetch import fetch
 
     venue = MemoryVenue(StillClock(now), limit=500)
     answer = venue.fetch_bars

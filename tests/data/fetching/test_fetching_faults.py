@@ -8,10 +8,10 @@ import pytest
 
 from workbench.config import Settings
 from workbench.data.bars import symbol_frame
+from workbench.data.fetching.fetch import fetch
 from workbench.data.replay import ReplayClock, open_faults, replay_of_bars, replay_venue
 from workbench.data.sources.synthetic import synthetic_market
 from workbench.data.store.barstore import open_store
-from workbench.data.venues.fetching import fetch
 
 SYMBOL = "BTC/USDT"
 QUICK = ("418", "503", "html", "strings", "nan", "hole", "overlap", "revised", "skew(seconds=-60)")

@@ -10,9 +10,9 @@ from typing import Any
 
 import pandas as pd
 
-from workbench.data.venues.failover import Failover
-from workbench.data.venues.known_empty import CAUSES
-from workbench.data.venues.spans import Span, intersect, n_bars, subtract
+from workbench.data.fetching.failover import Failover
+from workbench.data.fetching.known_empty import CAUSES
+from workbench.data.fetching.spans import Span, intersect, n_bars, subtract
 
 GAP_COLUMNS = ("symbol", "start", "stop", "bars", "cause")
 REVISION_COLUMNS = ("symbol", "time", "venue", "field", "kept", "other", "note")

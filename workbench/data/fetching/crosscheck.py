@@ -10,12 +10,12 @@ import pandas as pd
 
 from workbench.config import Settings, load_settings
 from workbench.data.bars import symbol_frame
+from workbench.data.fetching.failover import VenueChain
+from workbench.data.fetching.fetch import fetch, named_venues
+from workbench.data.fetching.progress import Progress, Silent
 from workbench.data.store.barstore import BarStore, open_store
 from workbench.data.timeframes import canonical_timeframe, timeframe_delta, utc_range
 from workbench.data.venues.clock import Clock, SystemClock
-from workbench.data.venues.failover import VenueChain
-from workbench.data.venues.fetching import fetch, named_venues
-from workbench.data.venues.progress import Progress, Silent
 from workbench.data.venues.vocabulary import Venue
 from workbench.errors import DataError
 

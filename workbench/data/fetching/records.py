@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 
 from workbench.config import Settings, did_you_mean, load_settings
+from workbench.data.fetching.failover import VenueChain
+from workbench.data.fetching.fetch import asked_span, fetch, named_symbols, named_venues
+from workbench.data.fetching.known_empty import KnownEmpty, known_answers
+from workbench.data.fetching.progress import Progress, notebook_progress
+from workbench.data.fetching.report import FetchReport
+from workbench.data.fetching.spans import DAY_MS, Span, subtract
+from workbench.data.fetching.walking import next_traded_day
 from workbench.data.store.names import check_source
 from workbench.data.timeframes import canonical_timeframe
 from workbench.data.venues.answers import HistoryError
 from workbench.data.venues.clock import Clock, SystemClock
-from workbench.data.venues.failover import VenueChain
-from workbench.data.venues.fetch_report import FetchReport
-from workbench.data.venues.fetching import asked_span, fetch, named_symbols, named_venues
-from workbench.data.venues.known_empty import KnownEmpty, known_answers
-from workbench.data.venues.progress import Progress, notebook_progress
-from workbench.data.venues.spans import DAY_MS, Span, subtract
 from workbench.data.venues.vocabulary import Market, Venue
-from workbench.data.venues.walking import next_traded_day
 from workbench.errors import DataError, VenueError
 from workbench.typing import FloatArray
 

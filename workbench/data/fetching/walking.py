@@ -11,10 +11,9 @@ from typing import Protocol
 
 import numpy as np
 
-from workbench.data.venues.answers import HistoryError
-from workbench.data.venues.failover import VenueChain, find_market
-from workbench.data.venues.judging import Page, Refused, empty_page, joined, judge
-from workbench.data.venues.spans import (
+from workbench.data.fetching.failover import VenueChain, find_market
+from workbench.data.fetching.judging import Page, Refused, empty_page, joined, judge
+from workbench.data.fetching.spans import (
     DAY_MS,
     GRACE_MS,
     SETTLE_MS,
@@ -29,6 +28,7 @@ from workbench.data.venues.spans import (
     runs,
     subtract,
 )
+from workbench.data.venues.answers import HistoryError
 from workbench.data.venues.vocabulary import Market, Venue
 from workbench.errors import VenueError
 from workbench.typing import FloatArray

@@ -9,16 +9,12 @@ import numpy as np
 import pandas as pd
 
 from workbench.config import Settings, load_settings
-from workbench.data.store.barstore import BarStore, open_store
-from workbench.data.store.names import check_source, check_symbol
-from workbench.data.timeframes import canonical_timeframe, utc_time
-from workbench.data.venues.clock import Clock, SystemClock
-from workbench.data.venues.collecting import CHUNK_BARS, Collector, Series, finding_frame, time_index
-from workbench.data.venues.failover import VenueChain
-from workbench.data.venues.fetch_report import FetchReport, SeriesReport
-from workbench.data.venues.known_empty import known_answers
-from workbench.data.venues.progress import Progress, notebook_progress
-from workbench.data.venues.spans import (
+from workbench.data.fetching.collecting import CHUNK_BARS, Collector, Series, finding_frame, time_index
+from workbench.data.fetching.failover import VenueChain
+from workbench.data.fetching.known_empty import known_answers
+from workbench.data.fetching.progress import Progress, notebook_progress
+from workbench.data.fetching.report import FetchReport, SeriesReport
+from workbench.data.fetching.spans import (
     Span,
     ceil_grid,
     closed_edge,
@@ -31,8 +27,12 @@ from workbench.data.venues.spans import (
     step_ms,
     subtract,
 )
+from workbench.data.fetching.walking import Walk
+from workbench.data.store.barstore import BarStore, open_store
+from workbench.data.store.names import check_source, check_symbol
+from workbench.data.timeframes import canonical_timeframe, utc_time
+from workbench.data.venues.clock import Clock, SystemClock
 from workbench.data.venues.vocabulary import Venue
-from workbench.data.venues.walking import Walk
 from workbench.errors import DataError
 
 

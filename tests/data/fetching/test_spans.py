@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.data.venues.spans import (
+from workbench.data.fetching.spans import (
     Span,
     ceil_grid,
     closed_edge,

@@ -13,12 +13,12 @@ import pytest
 
 from workbench.config import Settings
 from workbench.data.bars import symbol_frame
+from workbench.data.fetching.fetch import fetch
+from workbench.data.fetching.known_empty import known_empty
+from workbench.data.fetching.report import FetchReport
 from workbench.data.replay import ReplayClock, open_faults, replay_of_bars, replay_venue
 from workbench.data.sources.synthetic import synthetic_market
 from workbench.data.store.barstore import open_store
-from workbench.data.venues.fetch_report import FetchReport
-from workbench.data.venues.fetching import fetch
-from workbench.data.venues.known_empty import known_empty
 from workbench.errors import DataError, VenueError
 
 _spec = importlib.util.spec_from_file_location("memory_venue_of_failover", Path(__file__).with_name("memory_venue.py"))

@@ -12,11 +12,11 @@ import pandas as pd
 import pytest
 
 from workbench.config import Settings
+from workbench.data.fetching.crosscheck import compare_closes, cross_check
+from workbench.data.fetching.fetch import fetch
+from workbench.data.fetching.records import fetch_records, fetch_reference_bars
 from workbench.data.store.barstore import open_store
 from workbench.data.store.records import open_records
-from workbench.data.venues.crosscheck import compare_closes, cross_check
-from workbench.data.venues.fetch_records import fetch_records, fetch_reference_bars
-from workbench.data.venues.fetching import fetch
 from workbench.errors import DataError
 
 _spec = importlib.util.spec_from_file_location(

@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 
 from workbench.data.bars import BAR_FIELDS, VIOLATIONS, bars_of
+from workbench.data.fetching.failover import Failover
+from workbench.data.fetching.judging import Page, Refused, empty_page, joined
+from workbench.data.fetching.known_empty import KnownEmpty
+from workbench.data.fetching.progress import Progress
+from workbench.data.fetching.spans import Span, inside, runs, subtract, union
 from workbench.data.store.barstore import BarStore
 from workbench.data.store.kept import FINDING_COLUMNS
 from workbench.data.venues.clock import Clock
-from workbench.data.venues.failover import Failover
-from workbench.data.venues.judging import Page, Refused, empty_page, joined
-from workbench.data.venues.known_empty import KnownEmpty
-from workbench.data.venues.progress import Progress
-from workbench.data.venues.spans import Span, inside, runs, subtract, union
 from workbench.typing import FloatArray, IntArray
 
 CHUNK_BARS = 50_000

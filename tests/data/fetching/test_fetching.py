@@ -20,12 +20,12 @@ from hypothesis import strategies as st
 
 from workbench.config import Settings, load_settings
 from workbench.data.bars import symbol_frame
+from workbench.data.fetching.fetch import fetch
+from workbench.data.fetching.known_empty import KnownEmpty, known_empty
+from workbench.data.fetching.progress import NotebookBar, TerminalBar
+from workbench.data.fetching.report import FetchReport
+from workbench.data.fetching.spans import Span, step_ms
 from workbench.data.store.barstore import open_store
-from workbench.data.venues.fetch_report import FetchReport
-from workbench.data.venues.fetching import fetch
-from workbench.data.venues.known_empty import KnownEmpty, known_empty
-from workbench.data.venues.progress import NotebookBar, TerminalBar
-from workbench.data.venues.spans import Span, step_ms
 from workbench.errors import DataError
 
 PROGRAM = Path(__file__).with_name("memory_venue.py")
@@ -465,7 +465,7 @@ def test_a_full_disk_is_one_line_and_what_is_saved_stays(settings: Settings, clo
     before = stored(settings)
     code = (
         "import os, resource, runpy, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); sys.argv.pop(0);"
-        "import workbench.data.venues.fetching, deltalake, pyarrow.parquet;"
+        "import workbench.data.fetching.fetch, deltalake, pyarrow.parquet;"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0));"
         "from workbench.errors import WorkbenchError\n"
         "try:\n    runpy.run_path(sys.argv[0], run_name='__main__')\n"
