@@ -39,6 +39,8 @@ def plan_write(table: SeriesTable, stored: Entry | None, frame: pd.DataFrame, mo
         return Plan(frame, (), "replace", frame)
     if mode == "replace":
         return None if _holds(table, stored, frame) else Plan(frame, stored.parts, "replace", frame)
+    if int(frame.index.asi8[0]) > stored.last:  # type: ignore[attr-defined]  # a DatetimeIndex in microseconds
+        return _append(table, stored, frame)
     touched = _touched(stored.parts, frame)
     with table.told(stored.version):
         old = table.read_parts(touched)
