@@ -268,3 +268,13 @@ def test_any_traffic_gives_each_bar_once_in_order_and_right(
         assert len(late) <= machine.counts["revisions"]
     shown = [(row.time, final) for row, final, _ in out]
     assert all(a[0] < b[0] or (a[0] == b[0] and not a[1]) for a, b in itertools.pairwise(shown))
+
+
+def test_a_market_where_nothing_happens_is_not_a_frozen_stream() -> None:
+    machine = seen_until(3)
+    current = life(3)[0]
+    quiet = Row(current.time + STEP, 1, 1, 1, 1, 0.0)
+    assert not machine.behind([whole(2), current])
+    assert not machine.behind([current, quiet])
+    assert machine.behind([life(3)[1]])
+    assert machine.behind([current, quiet._replace(volume=0.1)])

@@ -199,6 +199,8 @@ def test_a_replay_is_steered_through_its_thread(settings: Settings) -> None:
         got: list[BarUpdate] = []
         wait_for(lambda: bool(got.extend(thread.take())) or not thread.running)
         got += thread.take()
+        assert thread.status.state == "closed"
+        assert len(thread.history(1000)) == 90
     assert sum(u.final for u in got) == 45
 
 

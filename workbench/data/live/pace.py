@@ -22,6 +22,7 @@ class Pace:
         self._speed, self._paused = _checked(speed), False
         self._moment, self._mark = math.nan, 0.0
         self._changed = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def speed(self) -> float:
@@ -54,14 +55,15 @@ class Pace:
 
     def move(self, moment: float) -> None:
         """Be at a moment (seconds since 1970 UTC) and go on from there."""
-        self._moment, self._mark = moment, asyncio.get_running_loop().time()
+        self._loop = asyncio.get_running_loop()
+        self._moment, self._mark = moment, self._loop.time()
         self._changed.set()
 
     def now(self) -> float:
         """Return the replayed moment, NaN before the first `move`."""
-        if self._paused or math.isnan(self._moment) or self._speed == math.inf:
+        if self._paused or self._loop is None or self._speed == math.inf:
             return self._moment
-        return self._moment + (asyncio.get_running_loop().time() - self._mark) * self._speed
+        return self._moment + (self._loop.time() - self._mark) * self._speed
 
     async def reach(self, moment: float) -> None:
         """Wait until a moment; returns early when the clock is moved, so look again afterwards."""
@@ -79,8 +81,8 @@ class Pace:
         return math.inf if self._paused else (moment - self.now()) / self._speed
 
     def _rebase(self) -> None:
-        if not math.isnan(self._moment):
-            self._moment, self._mark = self.now(), asyncio.get_running_loop().time()
+        if self._loop is not None:
+            self._moment, self._mark = self.now(), self._loop.time()
 
 
 def _checked(speed: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import threading
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -44,7 +45,10 @@ class StreamThread:
     @property
     def status(self) -> StreamStatus:
         """How the stream is doing now."""
-        return self.stream.status if self._finished.is_set() else self.call(lambda: self.stream.status)
+        try:
+            return self.call(lambda: self.stream.status)
+        except VenueError:  # it has ended
+            return self.stream.status
 
     @property
     def ready(self) -> bool:
@@ -65,7 +69,7 @@ class StreamThread:
             raise VenueError(f"{self.stream.source} did not start within {timeout:g} s; see its status")
         if self.error is not None:
             raise self.error
-        return self.call(lambda: self.stream.history(n)) if self._thread.is_alive() else self.stream.history(n)
+        return self.call(lambda: self.stream.history(n)) if self.running else self.stream.history(n)
 
     def take(self) -> list[BarUpdate]:
         """Return what came since the last call, where there is no ``on_update``: final bars, then unclosed states.
@@ -108,11 +112,16 @@ class StreamThread:
         self.close()
 
     def _from_thread(self, work: Coroutine[Any, Any, T]) -> T:
+        closed = VenueError(f"the stream {self.stream.source} is closed")
         try:
-            return asyncio.run_coroutine_threadsafe(work, self._loop).result(_CLOSING_S)
+            future = asyncio.run_coroutine_threadsafe(work, self._loop)
         except RuntimeError as err:
             work.close()
-            raise VenueError(f"the stream {self.stream.source} is closed") from err
+            raise closed from err
+        while not concurrent.futures.wait([future], timeout=0.1).done:
+            if self._finished.is_set():  # its loop stopped before it came to this
+                raise closed
+        return future.result()
 
     def _cancel(self) -> None:
         if self._work is not None:
