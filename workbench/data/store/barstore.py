@@ -216,7 +216,7 @@ class BarStore:
 
         bars, number = self.read_version(source, symbol, timeframe, version=version)
         kept = self.import_findings(source, symbol, timeframe, number)
-        return quality_report(bars, canonical_timeframe(timeframe), findings=kept)
+        return quality_report(bars, canonical_timeframe(timeframe), findings=kept, source=source)
 
     def import_findings(self, source: str, symbol: str, timeframe: str, version: int | None = None) -> pd.DataFrame:
         """Return what the imports behind a version found: bars set aside, rows out of order.
