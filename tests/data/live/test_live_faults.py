@@ -180,7 +180,7 @@ def test_bars_built_of_trades_are_the_venues_own_when_final() -> None:
 
 @pytest.mark.slow
 def test_rest_that_fails_delays_a_repair_and_does_not_spoil_it() -> None:
-    faults = "close-1006@600s every 900s; 503@600s for 150s every 900s; nan@1500s for 200s; truncated@2400s for 150s"
+    faults = "close-1006@600s every 900s; 503@600s for 200s every 900s on klines; nan@1500s for 300s"
     seen, plan = run(faults, bars=48)
     assert plan is not None
     assert plan.counts["503"] >= 1
