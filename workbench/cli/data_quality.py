@@ -183,7 +183,7 @@ def resample(
         Print one JSON document.
     """
     from workbench.data import open_store
-    from workbench.data.resample_stored import resample_stored
+    from workbench.data.shaping.resample_stored import resample_stored
 
     done = resample_stored(open_store(load_settings()), source, symbol, from_, to, min_share=min_share)
     if json:

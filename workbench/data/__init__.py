@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     from workbench.data.fetching.report import FetchReport
     from workbench.data.files.barfile import BarFile, read_bar_file
     from workbench.data.files.importing import ImportReport, import_file, import_files
-    from workbench.data.information_bars import dollar_bars, imbalance_bars, run_bars, tick_bars, volume_bars
-    from workbench.data.inventory import FRESHNESS_RULE, freshness, month_table, source_shares
-    from workbench.data.perpetuals import funding_of, import_funding, with_mark
-    from workbench.data.point_in_time import as_known
     from workbench.data.quality.gaps import gap_summary, gap_table
     from workbench.data.quality.inspecting import inspect_bars
     from workbench.data.quality.months import coverage
     from workbench.data.quality.outliers import find_outliers
     from workbench.data.quality.repair import apply_repair, plan_repair
     from workbench.data.quality.report import KINDS, QualityReport, quality_report
-    from workbench.data.query import sql
-    from workbench.data.resampling import align_higher, resample, resample_share
+    from workbench.data.query.inventory import FRESHNESS_RULE, freshness, month_table, source_shares
+    from workbench.data.query.sql import sql
+    from workbench.data.shaping.information_bars import dollar_bars, imbalance_bars, run_bars, tick_bars, volume_bars
+    from workbench.data.shaping.perpetuals import funding_of, import_funding, with_mark
+    from workbench.data.shaping.point_in_time import as_known
+    from workbench.data.shaping.resampling import align_higher, resample, resample_share
     from workbench.data.sources.sample import SAMPLE_SYMBOLS, ingest_sample
     from workbench.data.sources.synthetic import MARKETS, synthetic_market
     from workbench.data.store.barstore import BarStore, open_store
@@ -47,7 +47,7 @@ _NAMES = {
     "CoinGecko": "venues.coingecko",
     "CrossCheck": "fetching.crosscheck",
     "Dataset": "dataset",
-    "FRESHNESS_RULE": "inventory",
+    "FRESHNESS_RULE": "query.inventory",
     "FetchReport": "fetching.report",
     "ImportReport": "files.importing",
     "KINDS": "quality.report",
@@ -56,9 +56,9 @@ _NAMES = {
     "RecordStore": "store.records",
     "SAMPLE_SYMBOLS": "sources.sample",
     "VENUES": "venues.catalogue",
-    "align_higher": "resampling",
+    "align_higher": "shaping.resampling",
     "apply_repair": "quality.repair",
-    "as_known": "point_in_time",
+    "as_known": "shaping.point_in_time",
     "asset_bars": "universe.spans",
     "available_symbols": "dataset",
     "bars_of": "bars",
@@ -66,20 +66,20 @@ _NAMES = {
     "content_hash": "bars",
     "coverage": "quality.months",
     "cross_check": "fetching.crosscheck",
-    "dollar_bars": "information_bars",
+    "dollar_bars": "shaping.information_bars",
     "fetch": "fetching.fetch",
     "fetch_records": "fetching.records",
     "fetch_reference_bars": "fetching.records",
     "find_outliers": "quality.outliers",
-    "freshness": "inventory",
-    "funding_of": "perpetuals",
+    "freshness": "query.inventory",
+    "funding_of": "shaping.perpetuals",
     "gap_summary": "quality.gaps",
     "gap_table": "quality.gaps",
     "identity_breaks": "universe.breaks",
-    "imbalance_bars": "information_bars",
+    "imbalance_bars": "shaping.information_bars",
     "import_file": "files.importing",
     "import_files": "files.importing",
-    "import_funding": "perpetuals",
+    "import_funding": "shaping.perpetuals",
     "infer_timeframe": "timeframes",
     "ingest_sample": "sources.sample",
     "inspect_bars": "quality.inspecting",
@@ -89,28 +89,28 @@ _NAMES = {
     "load_dataset": "dataset",
     "load_identities": "universe.identities",
     "membership": "universe.selecting",
-    "month_table": "inventory",
+    "month_table": "query.inventory",
     "open_records": "store.records",
     "open_store": "store.barstore",
     "open_venue": "venues.open",
     "plan_repair": "quality.repair",
     "quality_report": "quality.report",
     "read_bar_file": "files.barfile",
-    "resample": "resampling",
-    "resample_share": "resampling",
-    "run_bars": "information_bars",
-    "source_shares": "inventory",
+    "resample": "shaping.resampling",
+    "resample_share": "shaping.resampling",
+    "run_bars": "shaping.information_bars",
+    "source_shares": "query.inventory",
     "split_identities": "universe.breaks",
-    "sql": "query",
+    "sql": "query.sql",
     "symbol_frame": "bars",
     "symbols_of": "bars",
     "synthetic_market": "sources.synthetic",
-    "tick_bars": "information_bars",
+    "tick_bars": "shaping.information_bars",
     "timeframe_delta": "timeframes",
     "universe_at": "universe.selecting",
     "venue_states": "venues.open",
-    "volume_bars": "information_bars",
-    "with_mark": "perpetuals",
+    "volume_bars": "shaping.information_bars",
+    "with_mark": "shaping.perpetuals",
 }
 
 _ROOMS = ("live", "replay", "universe", "venues")

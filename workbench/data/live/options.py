@@ -33,6 +33,9 @@ class LiveOptions:
         The start is given up when the venue could not be asked for so long.
     repair_attempts : int
         REST answers that must contradict the WebSocket before what it claimed is dropped.
+    bad_bar_timeout : float
+        A bar that REST tells wrongly (NaN, high below low) for so long is left out, so that one bar of a venue that is
+        always bad does not stop the stream.
     history : int
         Final bars of each symbol that are read at the start and kept.
     skew_every : float
@@ -55,6 +58,7 @@ class LiveOptions:
     patience: float = 5.0
     start_timeout: float = 30.0
     repair_attempts: int = 4
+    bad_bar_timeout: float = 120.0
     history: int = 500
     skew_every: float = 600.0
     confirm: bool = False
@@ -74,6 +78,7 @@ class LiveOptions:
             backoff_base=max(self.backoff_base / speed, 0.05),
             backoff_cap=max(self.backoff_cap / speed, 1.0),
             poll_every=max(self.poll_every / speed, 0.2),
+            bad_bar_timeout=max(self.bad_bar_timeout / speed, 20.0),
             settle=max(self.settle / speed, 0.02),
             patience=max(self.patience / speed, 0.25),
         )

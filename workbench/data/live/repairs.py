@@ -85,13 +85,13 @@ class Repairs:
             await asyncio.sleep(self.options.poll_every)
 
     async def _repair(self, symbol: str) -> None:
-        machine = self.board.machines[symbol]
-        failed = contradicted = 0
+        loop, machine = asyncio.get_running_loop(), self.board.machines[symbol]
+        began, failed, contradicted = loop.time(), 0, 0
         holes_told = False
         while (need := machine.need) is not None:
             limit = min((need[1] - need[0]) // self.feed.step_ms + 2, self.feed.page_limit)
             try:
-                strict = failed < self.options.repair_attempts  # a bar that is always bad must not stop the stream
+                strict = loop.time() - began < self.options.bad_bar_timeout
                 rows = await self.feed.fetch(symbol, need[0], limit, strict=strict)
                 if not holes_told and _has_hole(rows, need[0], self.feed.step_ms):
                     holes_told = True  # ask again before it is believed that the venue never had them
@@ -103,8 +103,10 @@ class Repairs:
                 continue
             self.trouble, before = "", machine.next_time
             trust = contradicted + 1 >= self.options.repair_attempts
-            self.board.answered(symbol, rows, asyncio.get_running_loop().time(), trust=trust)
-            if machine.next_time == before and machine.need is not None:
+            self.board.answered(symbol, rows, loop.time(), trust=trust)
+            if machine.next_time != before:
+                began = loop.time()
+            elif machine.need is not None:
                 await asyncio.sleep(self.backoff(contradicted))  # REST lags behind the WebSocket: ask again
                 contradicted += 1
 

@@ -12,7 +12,7 @@ import pandas as pd
 from workbench.config import did_you_mean
 from workbench.data.bars import symbols_of
 from workbench.data.files.filenames import hints_of
-from workbench.data.resampling import align_higher
+from workbench.data.shaping.resampling import align_higher
 from workbench.data.timeframes import infer_timeframe, timeframe_delta
 from workbench.errors import DataError
 from workbench.typing import Bars, IntArray

@@ -15,7 +15,7 @@ from workbench.config import Settings, load_settings, parse_spec
 from workbench.data.bars import symbol_frame
 from workbench.data.dataset import available_symbols, load_bars
 from workbench.data.quality.calendars import expected_times, infer_calendar
-from workbench.data.query import sql
+from workbench.data.query.sql import sql
 from workbench.data.sources.sample import ingest_sample
 from workbench.data.sources.synthetic import MARKETS
 from workbench.data.store.barstore import open_store

@@ -21,7 +21,7 @@ from workbench.data import (
     resample_share,
     synthetic_market,
 )  # fmt: skip
-from workbench.data.resample_stored import resample_stored
+from workbench.data.shaping.resample_stored import resample_stored
 from workbench.data.sources.sample import read_sample
 from workbench.errors import DataError
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from workbench.data.resampling import resample, resample_share
+from workbench.data.shaping.resampling import resample, resample_share
 from workbench.data.store.barstore import BarStore
 from workbench.data.store.kept import FINDING_COLUMNS
 from workbench.data.timeframes import canonical_timeframe, timeframe_delta

@@ -153,7 +153,7 @@ def dataset_of(picture: Picture, table: str) -> Any:
     """
     import pyarrow as pa
 
-    from workbench.data.queryfiles import VerifiedDataset
+    from workbench.data.query.files import VerifiedDataset
 
     layout = BARS if table == "bars" else RECORDS[table]
     names = ("of_source", "of_symbol", "of_timeframe") if table == "bars" else ("of_source", "of_symbol")

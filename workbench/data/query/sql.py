@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from workbench.config import Settings, load_settings
-from workbench.data.queryengine import Engine, arrow_of, frame_of
-from workbench.data.querytables import Picture, columns_of, dataset_of, picture_of, series_table
+from workbench.data.query.engine import Engine, arrow_of, frame_of
+from workbench.data.query.tables import Picture, columns_of, dataset_of, picture_of, series_table
 from workbench.data.sources.sample import ingest_sample
 from workbench.data.store.barstore import open_store
 from workbench.data.store.layout import RECORDS

@@ -18,7 +18,7 @@ from workbench.data import (
     timeframe_delta,
     with_mark,
 )
-from workbench.data.perpetuals import basis, funding_in_bars
+from workbench.data.shaping.perpetuals import basis, funding_in_bars
 from workbench.data.store.records import open_records
 from workbench.errors import DataError
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from workbench.config import Settings
 from workbench.data import bars_of, check_bars, dollar_bars, imbalance_bars, run_bars, tick_bars, volume_bars
-from workbench.data.information_bars import trade_signs
+from workbench.data.shaping.information_bars import trade_signs
 from workbench.data.store.records import open_records
 from workbench.errors import DataError
 

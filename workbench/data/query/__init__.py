@@ -1,0 +1,1 @@
+"""SQL over everything stored, and the tables that the data page shows."""
