@@ -174,6 +174,15 @@ def test_slow_waits(faults_on: Any, get: Get) -> None:
     assert time.monotonic() - begun >= 0.2
 
 
+def test_who_leaves_while_it_waits_was_told_nothing(faults_on: Any, get: Get, faulty: Running) -> None:
+    plan = faults_on("slow(0.5); 418")
+    with pytest.raises(TimeoutError):
+        get(seconds=0.1)
+    _wait(lambda: plan.counts["slow"] == 1)
+    time.sleep(1)
+    assert (plan.counts["418"], faulty.venue.requests.calls[-1].status) == (0, 0)
+
+
 def test_a_cut_off_body_is_shorter_than_promised(faults_on: Any, get: Get) -> None:
     faults_on("cut-off")
     with pytest.raises((http.client.IncompleteRead, ConnectionError)):

@@ -77,8 +77,10 @@ async def _timeout(hit: Hit, _call: Call, request: web.Request) -> web.Response:
     raise DroppedError
 
 
-async def _slow(hit: Hit, _call: Call, _request: web.Request) -> None:
+async def _slow(hit: Hit, _call: Call, request: web.Request) -> None:
     await asyncio.sleep(hit.number("seconds"))
+    if gone(request):  # nobody is told anything: the log must not say that somebody was
+        raise DroppedError
 
 
 async def _redirect(_hit: Hit, _call: Call, request: web.Request) -> web.Response:
