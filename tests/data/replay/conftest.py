@@ -10,10 +10,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from workbench.data.replay import ReplayClock, ReplayMarket, replay_venue, synthetic_replay
+from workbench.data.replay import Faults, ReplayClock, ReplayMarket, open_faults, replay_venue, synthetic_replay
 from workbench.data.replay.binance_streams import stream_named
 from workbench.data.replay.running import Running
 from workbench.data.venues.address import redirect
+
+_KLINES = "/api.binance.com/api/v3/klines?symbol=BTCUSDT&interval=1m&limit=40"
 
 
 @pytest.fixture(scope="session")
@@ -113,3 +115,49 @@ def stream_messages(replay_market: ReplayMarket, replay_now_ms: int) -> Callable
         return [json.loads(text) for time in times for text in stream.due(time, time)]
 
     return messages
+
+
+class PlainAnswer:
+    """One answer as it came over the wire."""
+
+    def __init__(self, got: http.client.HTTPResponse) -> None:
+        self.status, self.headers, self.body = got.status, got.headers, got.read()
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@pytest.fixture(scope="module")
+def faulty(replay_market: ReplayMarket, replay_now_ms: int) -> Iterator[Running]:
+    clock = ReplayClock(replay_now_ms / 1000, frozen=True)
+    with replay_venue(replay_market, clock, tick_s=0.01) as running:
+        yield running
+
+
+@pytest.fixture
+def faults_on(faulty: Running) -> Iterator[Callable[..., Faults]]:
+    """Switch faults on for a test."""
+
+    def on(text: str, seed: int = 0) -> Faults:
+        plan = open_faults(text, seed=seed, start=faulty.venue.clock.now())
+        faulty.venue.faults = plan
+        return plan
+
+    yield on
+    faulty.venue.faults = None
+
+
+@pytest.fixture
+def get(faulty: Running) -> Callable[..., PlainAnswer]:
+    """Ask the venue over a plain connection of its own."""
+
+    def ask(path: str = _KLINES, seconds: float = 60.0) -> PlainAnswer:
+        connection = http.client.HTTPConnection("127.0.0.1", faulty.venue.port, timeout=seconds)
+        try:
+            connection.request("GET", path)
+            return PlainAnswer(connection.getresponse())
+        finally:
+            connection.close()
+
+    return ask
