@@ -88,8 +88,8 @@ def test_the_line_as_one_json_document(fetch_venue: Running, capsys: pytest.Capt
 def test_a_perpetual_brings_its_funding_and_on_request_its_mark_price(
     fetch_venue: Running, settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    line = "data fetch binanceusdm BTC/USDT:USDT 1h --since 2020-02-01 --mark --open-interest --trades"
-    assert main([*line.split(), "--until", "2020-02-01T12:00", "--json"]) == 0
+    line = "data fetch binanceusdm BTC/USDT:USDT 1h --since 2020-02-10 --mark --open-interest --trades"
+    assert main([*line.split(), "--until", "2020-02-10T12:00", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert {r["kind"] for r in told["records"]} == {"funding", "open_interest", "trades"}
     assert all(r["added"] > 0 for r in told["records"])
@@ -127,6 +127,12 @@ def test_an_outage_is_exit_code_one_and_says_what_to_do(
         ("binance BTC/USDT 1h --since 2020-01-01 --check binance", "against itself"),
         ("binance BTC/USDT 1h --since 2020-01-01 --check krakn", "Did you mean 'kraken'"),
         ("binance BTC/USDT 1h", "--since"),
+        ("binance BTC/USDT 1h --since 2020-01-01 --funding", "binance has no funding; ask a venue with perpetuals"),
+        ("binance BTC/USDT 1h --since 2020-01-01 --mark", "binance has no mark price"),
+        (
+            "binanceusdm BTC/USDT:USDT 1m --since 2020-01-01 --open-interest",
+            "no open interest of 1m, it has 5m 15m",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_two(

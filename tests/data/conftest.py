@@ -80,7 +80,12 @@ class ScriptedServer:
 
     def reply(self, asked: Asked) -> Answer:
         self.asked.append(asked)
-        return Answer(MARKETS[asked.path]) if self.markets and asked.path in MARKETS else self.answer(asked)
+        if not self.markets or asked.path not in MARKETS:
+            return self.answer(asked)
+        body = MARKETS[asked.path]
+        if "instType" in asked.query:  # OKX lists each kind by itself
+            body = {**body, "data": [row for row in body["data"] if row["instType"] == asked.query["instType"]]}
+        return Answer(body)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.cli.output import plain, print_json, print_table, show
 from workbench.config import Settings, load_settings
-from workbench.errors import ConfigError, VenueError
+from workbench.errors import ConfigError, DataError, VenueError
 
 if TYPE_CHECKING:
     from workbench.data.fetching.crosscheck import CrossCheck
@@ -80,6 +80,7 @@ def fetch(
     wanted = [("trades", symbols)] if trades else []
     wanted += [("funding", symbols if funding else swaps)] if funding or (funding is None and swaps) else []
     wanted += [("open_interest", symbols)] if open_interest else []
+    order.check_records([kind for kind, _ in wanted] + (["mark"] if mark else []))
     try:
         with _progress(len(symbols), quiet=json) as progress:
             report = order.bars(progress)
@@ -117,6 +118,19 @@ class _Order:
 
             check_against(against, self.source or self.venues.split(",")[0], self.symbols, self.timeframe,
                           settings=self.settings, at=self.at)  # fmt: skip
+
+    def check_records(self, kinds: Sequence[str]) -> None:
+        """Refuse what the first venue never tells, before anything is fetched."""
+        from workbench.data.timeframes import canonical_timeframe
+        from workbench.data.venues.catalogue import venue_info
+
+        info = venue_info(self.venues.split(",")[0].strip())
+        for kind in kinds:
+            if kind not in info.has:
+                words = "mark price" if kind == "mark" else kind.replace("_", " ")
+                raise DataError(f"{info.name} has no {words}; ask a venue with perpetuals, such as binanceusdm")
+            if kind == "open_interest":
+                info.check_open_interest(canonical_timeframe(self.timeframe))
 
     def bars(self, progress: Progress) -> FetchReport:
         from workbench.data.fetching.fetch import fetch as fetch_bars

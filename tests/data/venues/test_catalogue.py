@@ -32,6 +32,8 @@ def test_what_it_says_a_venue_has_ccxt_has(name: str) -> None:
         assert exchange.has[HAS[what]], what
     assert bool(info.funding_per_page) == bool(info.open_interest_per_page) == ("funding" in info.has)
     assert bool(info.mark_per_page) == ("mark" in info.has)
+    assert bool(info.open_interest_lengths) == ("open_interest" in info.has)
+    assert set(info.open_interest_lengths) <= set(exchange.timeframes)
 
 
 @pytest.mark.parametrize("name", THROUGH_CCXT)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 
 from workbench.config import Settings, did_you_mean, load_settings
-from workbench.data.fetching.failover import VenueChain
+from workbench.data.fetching.failover import VenueChain, find_market
 from workbench.data.fetching.fetch import asked_span, fetch, named_symbols, named_venues
 from workbench.data.fetching.known_empty import KnownEmpty, known_answers
 from workbench.data.fetching.progress import Progress, notebook_progress
@@ -219,9 +219,22 @@ class _Run:
             day = next_traded_day(chain, venue, self.symbol, span)
             if day is not None:
                 return max(day, span.start + _HOUR_MS) if day <= span.start else day
+        window = self._window(venue)
+        if window and span.start + window < span.stop:  # nothing in this window says nothing of the next
+            cursor = min(max(span.start + window, self._listed(venue)), span.stop)
+            self._take(None, Span(start, cursor))
+            return cursor
         settled = int(chain.clock.now() * 1000) - DAY_MS
         self._take(None, Span(start, max(span.start, min(span.stop, settled))))
         return span.stop
+
+    def _window(self, venue: Venue) -> int:
+        tell = getattr(venue, "window_ms", None)
+        return 0 if tell is None else int(tell(self.job.kind, self.symbol, self.job.timeframe))
+
+    def _listed(self, venue: Venue) -> int:
+        listed = find_market(venue, self.symbol).listed
+        return 0 if listed is None else int(listed.timestamp() * 1000)
 
     def flush(self) -> None:
         """Write what has gathered, then remember what is covered."""

@@ -30,8 +30,16 @@ class VenueInfo:
         Most bars of one request.
     has : frozenset of str
         What it tells: bars, mark, index, trades, funding, open_interest.
+    spot_trades_per_page : int
+        Where above 0, the most trades of one request for a spot market.
     trades_history : bool
         Whether trades of any past time can be asked for, or the latest ones only.
+    newest_first : bool
+        Whether funding rates come newest first within what was asked for, so that the oldest may need more requests.
+    open_interest_lengths : tuple of str
+        Bar lengths of open interest.
+    open_interest_days, open_interest_rows : int
+        Where above 0, open interest goes back so many days, or so many values of its length.
     newest_only : int
         Where above 0, the venue keeps only so many bars before now, whatever start is asked.
     weeks_from_monday : bool
@@ -52,8 +60,13 @@ class VenueInfo:
     bars_per_page: int
     has: frozenset[str]
     trades_per_page: int = 1000
+    spot_trades_per_page: int = 0
     funding_per_page: int = 0
     open_interest_per_page: int = 0
+    open_interest_lengths: tuple[str, ...] = ()
+    open_interest_days: int = 0
+    open_interest_rows: int = 0
+    newest_first: bool = False
     mark_per_page: int = 0
     trades_history: bool = False
     newest_only: int = 0
@@ -61,6 +74,18 @@ class VenueInfo:
     rates: tuple[tuple[int, int], ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     quirks: str = ""
+
+    def check_open_interest(self, timeframe: str) -> None:
+        """Refuse a bar length of open interest that the venue lacks.
+
+        Raises
+        ------
+        DataError
+            With the lengths that it has.
+        """
+        if timeframe not in self.open_interest_lengths:
+            lengths = " ".join(self.open_interest_lengths)
+            raise DataError(f"{self.name} has no open interest of {timeframe}, it has {lengths}; ask for one of these")
 
 
 _SPOT = frozenset({"bars", "trades"})
@@ -91,6 +116,8 @@ VENUES: dict[str, VenueInfo] = {
             _PERPETUALS,
             funding_per_page=1000,
             open_interest_per_page=500,
+            open_interest_lengths=("5m", "15m", "30m", "1h", "2h", "4h", "6h", "12h", "1d"),
+            open_interest_days=30,
             mark_per_page=1000,
             trades_history=True,
             quirks="symbols end in their settlement, BTC/USDT:USDT; open interest goes back 30 days",
@@ -129,6 +156,9 @@ VENUES: dict[str, VenueInfo] = {
             trades_per_page=500,
             funding_per_page=100,
             open_interest_per_page=100,
+            open_interest_lengths=("5m", "1h", "1d"),
+            open_interest_rows=1440,
+            newest_first=True,
             mark_per_page=100,
             options={"fetchMarkets": {"types": ["spot", "swap", "future"]}},
             quirks="old bars come from an endpoint of their own with half the rate; funding goes back 3 months",
@@ -141,8 +171,11 @@ VENUES: dict[str, VenueInfo] = {
             ("spot", "swap", "future"),
             1000,
             _PERPETUALS,
+            spot_trades_per_page=60,
             funding_per_page=200,
             open_interest_per_page=200,
+            open_interest_lengths=("5m", "15m", "30m", "1h", "4h", "1d"),
+            newest_first=True,
             mark_per_page=1000,
             options={"fetchMarkets": {"types": ["spot", "linear"]}},
             quirks="pages come newest first; the latest trades only; closed to some countries",

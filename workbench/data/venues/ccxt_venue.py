@@ -42,6 +42,8 @@ PRICES = ("trade", "mark", "index")
 """What bars are made of: trades, the mark price or the index price of a perpetual."""
 AHEAD_MS = 2_000.0
 """Venue and machine may differ so much before a bar counts as one of the future and the skew is measured."""
+_HOUR_MS = 3_600_000
+"""Venues tell funding rates once an hour at most."""
 SKEW_KEPT_S = 3600.0
 """A measured skew is trusted for so long before a bar of the future makes it be measured again."""
 
@@ -160,7 +162,8 @@ class CcxtVenue:
         Where ``info.trades_history`` is False the venue has its latest trades only, whatever ``since_ms`` says.
         """
         self._known_symbol(symbol)
-        limit = max(1, min(int(limit), self.info.trades_per_page))
+        spot = self.info.spot_trades_per_page if self.markets()[symbol].kind == "spot" else 0
+        limit = max(1, min(int(limit), spot or self.info.trades_per_page))
         size = base_units(self.exchange.markets[symbol])
         read = lambda: self.exchange.fetch_trades(symbol, int(since_ms), limit)  # noqa: E731
         trades = self._ask(lambda: trades_frame(read(), symbol, since_ms=since_ms, latest_ms=self._latest_ms())).iloc[
@@ -171,21 +174,61 @@ class CcxtVenue:
     def fetch_funding(self, symbol: str, since_ms: int, limit: int) -> pd.DataFrame:
         """Return one page of funding rates of a perpetual: index ``time``, columns rate (fraction), mark_price."""
         self._perpetual(symbol, "funding")
-        limit = max(1, min(int(limit), self.info.funding_per_page))
-        read = lambda: self.exchange.fetch_funding_rate_history(symbol, int(since_ms), limit)  # noqa: E731
-        return self._ask(lambda: funding_frame(read(), symbol, since_ms=since_ms, latest_ms=self._latest_ms())).iloc[
-            :limit
-        ]
+        most, wanted = self.info.funding_per_page, max(1, int(limit))
+        limit, pages, before = min(wanted, most), [], 0
+        while True:
+            n_rows, page = self._funding(symbol, int(since_ms), limit, before)
+            pages.append(page)
+            if not self.info.newest_first or n_rows < limit or len(page) == 0:
+                break
+            before, limit = int(page.index[0].timestamp() * 1000), most  # full: older ones may have been cut off
+            if before - since_ms < _HOUR_MS:
+                break
+        return pd.concat(pages[::-1]).iloc[:wanted]
+
+    def _funding(self, symbol: str, since_ms: int, limit: int, before: int) -> tuple[int, pd.DataFrame]:
+        """Return the number of rows that came, and the rates; ``before`` above 0: only older ones than that."""
+        until = {"okx": {"after": before}}.get(self.exchange.id, {"until": before - 1}) if before else {}
+
+        def read() -> tuple[int, pd.DataFrame]:
+            rows = self.exchange.fetch_funding_rate_history(symbol, since_ms, limit, until)
+            return len(rows), funding_frame(rows, symbol, since_ms=since_ms, latest_ms=self._latest_ms())
+
+        n_rows, page = self._ask(read)
+        return n_rows, page[page.index < pd.Timestamp(before, unit="ms", tz="UTC")] if before else page
 
     def fetch_open_interest(self, symbol: str, timeframe: str, since_ms: int, limit: int) -> pd.DataFrame:
         """Return one page of open interest: index ``time``, columns amount (base units), value (quote units)."""
         self._perpetual(symbol, "open_interest")
-        timeframe = self._known_timeframe(timeframe)
+        timeframe = canonical_timeframe(timeframe)
+        self.info.check_open_interest(timeframe)
+        step = int(timeframe_delta(timeframe).total_seconds() * 1000)
+        self._interest_kept(symbol, timeframe, since_ms, step)
         limit = max(1, min(int(limit), self.info.open_interest_per_page))
-        read = lambda: self.exchange.fetch_open_interest_history(symbol, timeframe, int(since_ms), limit)  # noqa: E731
+        # Without an end ccxt asks for one value more than the limit, and venues that tell the newest drop the first.
+        until = {"until": int(since_ms) + limit * step - 1}
+        read = lambda: self.exchange.fetch_open_interest_history(  # noqa: E731
+            symbol, timeframe, int(since_ms), limit, until
+        )
         return self._ask(lambda: interest_frame(read(), symbol, since_ms=since_ms, latest_ms=self._latest_ms())).iloc[
             :limit
         ]
+
+    def window_ms(self, kind: str, symbol: str, timeframe: str = "") -> int:
+        """Return how much time one request for records covers, 0 where the venue goes on to the next one by itself.
+
+        Parameters
+        ----------
+        kind : str
+            ``trades``, ``funding`` or ``open_interest``; an empty answer about a window says nothing of later ones.
+        """
+        if kind == "open_interest":
+            return self.info.open_interest_per_page * int(timeframe_delta(timeframe).total_seconds() * 1000)
+        if kind == "funding" and self.exchange.id == "bybit":
+            self._known_symbol(symbol)
+            told = (self.exchange.markets[symbol].get("info") or {}).get("fundingInterval")
+            return self.info.funding_per_page * (int(told) if told else 480) * 60_000
+        return 0
 
     def fetch_order_book(self, symbol: str, limit: int = 100) -> OrderBook:
         """Return the order book."""
@@ -262,13 +305,29 @@ class CcxtVenue:
     def _still_kept(self, symbol: str, timeframe: str, since_ms: int, step: int) -> None:
         if not self.info.newest_only:
             return
-        now = int(self.clock.now() * 1000)
-        earliest = now - now % step - self.info.newest_only * step
+        earliest = self._oldest(since_ms, lambda now: now - now % step - self.info.newest_only * step)
         if since_ms < earliest:
             first = pd.Timestamp(earliest, unit="ms", tz="UTC")
             raise HistoryError(
                 f"{self.name} keeps the last {self.info.newest_only} bars only, {timeframe} of {symbol} from "
                 f"{first:%Y-%m-%d %H:%M} on: start there, build older bars from its trades, or ask another venue",
+                earliest_ms=earliest,
+            )
+
+    def _oldest(self, since_ms: int, at: Callable[[int], int]) -> int:
+        """Return the oldest time that is kept; a replay venue may live in another year, and is asked for its time."""
+        earliest = at(int(self.clock.now() * 1000))
+        return at(int(self.server_time() * 1000)) if self.at and since_ms < earliest else earliest
+
+    def _interest_kept(self, symbol: str, timeframe: str, since_ms: int, step: int) -> None:
+        days, rows = self.info.open_interest_days, self.info.open_interest_rows
+        kept = days * 86_400_000 - 60_000 if days else rows * step  # a minute for clocks that differ
+        earliest = self._oldest(since_ms, lambda now: -(-(now - kept) // step) * step) if kept else 0
+        if since_ms <= earliest - step:
+            first = pd.Timestamp(earliest, unit="ms", tz="UTC")
+            raise HistoryError(
+                f"{self.name} keeps {timeframe} of the open interest of {symbol} from {first:%Y-%m-%d %H:%M} on: "
+                "start there",
                 earliest_ms=earliest,
             )
 

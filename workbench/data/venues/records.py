@@ -72,7 +72,10 @@ def interest_frame(rows: Sequence[dict[str, Any]], symbol: str, *, since_ms: int
         When both are missing, one is negative or infinite, or a time is in the future.
     """
     times = _times(rows, symbol, latest_ms)
-    amount, value = (_numbers(rows, n, "open interest") for n in ("openInterestAmount", "openInterestValue"))
+    base, amount, value = (
+        _numbers(rows, n, "open interest") for n in ("baseVolume", "openInterestAmount", "openInterestValue")
+    )
+    amount = np.where(np.isnan(base), amount, base)  # OKX counts contracts, and base units beside them
     wrong = (np.isnan(amount) & np.isnan(value)) | (amount < 0) | (value < 0) | np.isinf(amount) | np.isinf(value)
     if wrong.any():
         raise BadRowError(f"an open interest cannot be: {_told(rows[int(wrong.argmax())])}")
