@@ -157,12 +157,15 @@ def test_a_clock_set_back_does_not_hold_it_open(tmp_path: Path) -> None:
         '{"failures": ["x"]}',
         '{"foreign": 1, "failures": []}',
         '{"state": "open", "failures": [], "opened": "yesterday"}',
+        '{"state": "open", "failures": [], "opened": NaN}',
+        '{"state": "half-open", "failures": [], "probing_since": 1e400}',
     ],
 )
-def test_a_damaged_file_is_begun_anew(tmp_path: Path, text: str) -> None:
+def test_a_damaged_file_is_begun_anew(tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]) -> None:
     breaker = Breaker(tmp_path, "v", Time())
     breaker.path.write_text(text)
     assert breaker.state() == BreakerState()
+    assert "a breaker could not be read" in capsys.readouterr().err
     for _ in range(FAILURES):
         breaker.failed("x")
     assert json.loads(breaker.path.read_text())["state"] == "open"

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from workbench.data.venues.budget import LONGEST_BAN_S, Bans, Budget, host_of
+from workbench.data.venues.budget import DEFAULT_BAN_S, LONGEST_BAN_S, Bans, Budget, host_of
 from workbench.data.venues.clock import SystemClock
 from workbench.data.venues.open import open_venue, venue_states
 from workbench.data.venues.vocabulary import VenueDownError
+from workbench.errors import WorkbenchError
 
 TAKER = """
 import sys, time
@@ -114,11 +115,30 @@ def test_the_longer_ban_stays_and_no_ban_is_for_ever(tmp_path: Path, step_clock:
     assert Bans(tmp_path, step_clock).active("h") == first
 
 
-def test_a_damaged_ban_file_bans(tmp_path: Path, step_clock: Any) -> None:
+@pytest.mark.parametrize(
+    "text",
+    ["{", "", "[]", "\0" * 40, *(f'{{"until": {t}, "status": 418, "since": 1}}' for t in ("NaN", "1e400", "1e300"))],
+)
+def test_a_damaged_ban_file_bans_and_not_for_ever(
+    tmp_path: Path, step_clock: Any, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     bans = Bans(tmp_path, step_clock)
     bans.set("h", 418, 60)
-    (tmp_path / "ban-h.json").write_text("{")
+    (tmp_path / "ban-h.json").write_text(text)
     assert Bans(tmp_path, step_clock).active("h") is not None
+    assert "a ban could not be read" in capsys.readouterr().err
+    step_clock.sleep(DEFAULT_BAN_S - 1)
+    assert Bans(tmp_path, step_clock).active("h") is not None  # another process: the same ban, not one of its own
+    step_clock.sleep(2)
+    assert Bans(tmp_path, step_clock).active("h") is None
+
+
+def test_a_clock_set_back_does_not_make_a_ban_longer(tmp_path: Path, step_clock: Any) -> None:
+    Bans(tmp_path, step_clock).set("h", 418, 600)
+    step_clock.time -= 50 * 365 * 86_400
+    ban = Bans(tmp_path, step_clock).active("h")
+    assert ban is not None
+    assert ban.until == step_clock.now() + 600
 
 
 @pytest.mark.parametrize(
@@ -157,6 +177,27 @@ def test_a_clock_set_back_does_not_block_the_budget(tmp_path: Path, step_clock: 
 
 def test_a_request_heavier_than_the_burst_still_passes(tmp_path: Path, step_clock: Any) -> None:
     assert Budget(tmp_path, step_clock).take("api.binance.com", 10_000, 5.0) == 0
+
+
+@pytest.mark.parametrize("damage", [b"garbage" * 2_000, b"short", b"\0" * 8_192])
+def test_a_damaged_budget_is_set_aside_and_begun_anew(
+    tmp_path: Path, step_clock: Any, damage: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "budget-h.db").write_bytes(damage)
+    budget = Budget(tmp_path, step_clock, rates=((2, 1000), (4, 60_000)))
+    assert budget.take("h", 1, 0.0) == 0
+    assert "a rate budget could not be read" in capsys.readouterr().err
+    assert (tmp_path / "damaged-budget-h.db").read_bytes() == damage
+    assert Budget(tmp_path, step_clock, rates=((2, 1000), (4, 60_000))).used("h") == 0.25
+
+
+def test_a_budget_that_cannot_be_written_is_one_line(tmp_path: Path, step_clock: Any) -> None:
+    (tmp_path / "budget-h.db").mkdir()
+    with pytest.raises(WorkbenchError, match="cannot keep the rate budget of h .* free space") as raised:
+        Budget(tmp_path, step_clock).take("h", 1, 0.0)
+    assert "\n" not in str(raised.value)
+    (tmp_path / "file").write_text("no folder")
+    assert Bans(tmp_path / "file", step_clock).active("h") is None
 
 
 def test_a_replay_venue_has_a_budget_of_its_own(tmp_path: Path) -> None:

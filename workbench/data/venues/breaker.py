@@ -7,6 +7,7 @@ success, keeps its state in one process or in Redis, and reads the machine's clo
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -136,7 +137,7 @@ class Breaker:
     def _read(self) -> BreakerState:
         try:
             found = self.path.stat()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return BreakerState()
         if self._seen is None or self._seen[:2] != (found.st_mtime_ns, found.st_ino):
             self._seen = (found.st_mtime_ns, found.st_ino, _loaded(self.path))
@@ -151,8 +152,11 @@ def _loaded(path: Path) -> BreakerState:
         text = json.loads(path.read_bytes())
         state = BreakerState(**{**text, "failures": tuple(float(t) for t in text["failures"])})
         times = (state.opened, state.probing_since, state.last_failure, *state.failures)
-        if state.state not in ("closed", "open", "half-open") or not all(isinstance(t, float | int) for t in times):
+        if state.state not in ("closed", "open", "half-open") or not all(map(math.isfinite, times)):
             raise ValueError(state.state)
     except (OSError, ValueError, KeyError, TypeError):  # damaged: begin anew, the next failures are counted again
+        from workbench.ops import get_logger
+
+        get_logger("data").warning("a breaker could not be read and begins anew", file=str(path))
         return BreakerState()
     return state

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
+import sqlite3
 import threading
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from workbench.data.venues.clock import Clock
 from workbench.data.venues.vocabulary import VenueDownError
+from workbench.errors import WorkbenchError
 from workbench.ops import atomic_write, file_lock
+
+T = TypeVar("T")
 
 UNIT_MS = 10
 """One unit of budget is so much of a venue's time: ccxt's cost of a request times the venue's ``rateLimit``."""
@@ -85,11 +93,11 @@ class Bans:
         path = self._path(host)
         try:
             stamp = path.stat().st_mtime_ns
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         known = self._read.get(host)
         if known is None or known[0] != stamp:
-            known = self._read[host] = (stamp, self._load(path))
+            known = self._read[host] = (stamp, self._load(path, host))
         return known[1] if known[1].until > self.clock.now() else None
 
     def set(self, host: str, status: int, seconds: float) -> Ban:
@@ -101,20 +109,34 @@ class Bans:
             standing = self.active(host)
             if standing is not None and standing.until >= ban.until:
                 return standing
-            text = {"host": host, "until": ban.until, "status": status, "since": now}
-            atomic_write(path, json.dumps(text))
+            self._write(path, host, ban)
         return ban
+
+    def _write(self, path: Path, host: str, ban: Ban) -> None:
+        text = {"host": host, "until": ban.until, "status": ban.status, "since": ban.since}
+        atomic_write(path, json.dumps(text))
 
     def _path(self, host: str) -> Path:
         return self.folder / f"ban-{file_name(host)}.json"
 
-    def _load(self, path: Path) -> Ban:
+    def _load(self, path: Path, host: str) -> Ban:
+        now = self.clock.now()
         try:
             text = json.loads(path.read_bytes())
-            return Ban(float(text["until"]), int(text["status"]), float(text["since"]))
-        except (OSError, ValueError, KeyError, TypeError):  # damaged: a ban of unknown length, never a licence to ask
-            now = self.clock.now()
-            return Ban(now + DEFAULT_BAN_S, 418, now)
+            ban = Ban(float(text["until"]), int(text["status"]), float(text["since"]))
+            if math.isfinite(ban.since) and ban.until <= max(ban.since, now) + LONGEST_BAN_S:
+                set_back = ban.since > now + 60.0  # it was set in the future: the clock was set back since
+                return Ban(now + ban.until - ban.since, ban.status, now) if set_back else ban
+        except (OSError, ValueError, KeyError, TypeError):
+            pass
+        # Damaged: a ban of unknown length, never a licence to ask. Written anew, so that it ends for every process.
+        ban = Ban(now + DEFAULT_BAN_S, 418, now)
+        from workbench.ops import get_logger
+
+        get_logger("data").warning("a ban could not be read and counts anew", file=str(path), seconds=DEFAULT_BAN_S)
+        with suppress(WorkbenchError, OSError):  # a folder that cannot be written: this process keeps to it at least
+            self._write(path, host, ban)
+        return ban
 
 
 class Budget:
@@ -145,16 +167,11 @@ class Budget:
         """
         from pyrate_limiter import RateItem
 
-        bucket = self._bucket(host)
-        units = min(max(units, 1), bucket.rates[0].limit)
+        units = min(max(units, 1), self._kept(host, lambda bucket: int(bucket.rates[0].limit)))
         waited = 0.0
         while True:
             item = RateItem(host, int(self.clock.now() * 1000), weight=units)
-            with bucket.lock:
-                wait = 0.0 if bucket.put(item) else (float(bucket.waiting(item)) + 1) / 1000
-                if wait * 1000 > bucket.rates[-1].interval + 1_000:  # entries of the future: the clock was set back
-                    bucket.flush()
-                    continue
+            wait = self._kept(host, partial(_waiting, item=item))
             if wait <= 0:
                 return waited
             if waited + wait > patience_s:
@@ -171,11 +188,42 @@ class Budget:
         """Return the share of the last minute's budget that is used, 0 to 1, by all processes together."""
         if not self._path(host).exists():
             return 0.0
-        bucket = self._bucket(host)
-        widest = bucket.rates[-1]
-        with bucket.lock:
-            bucket.leak(int(self.clock.now() * 1000))
-            return min(bucket.count() / widest.limit, 1.0)
+
+        def share(bucket: Any) -> float:
+            with bucket.lock:
+                bucket.leak(int(self.clock.now() * 1000))
+                return float(min(bucket.count() / bucket.rates[-1].limit, 1.0))
+
+        return self._kept(host, share)
+
+    def _kept(self, host: str, use: Callable[[Any], T]) -> T:
+        """Use a host's bucket; a damaged file is set aside and begun anew, once.
+
+        Raises
+        ------
+        WorkbenchError
+            When the file cannot be written: a full disk, a folder that is not writable.
+        """
+        path = self._path(host)
+        for last in (False, True):
+            try:
+                return use(self._bucket(host))
+            except sqlite3.DatabaseError as err:
+                if last or isinstance(err, sqlite3.OperationalError):
+                    said = f"cannot keep the rate budget of {host} in {path}: {err}; free space or make it writable"
+                    raise WorkbenchError(said) from err
+                self._begun_anew(host, path)
+        raise AssertionError("unreachable")
+
+    def _begun_anew(self, host: str, path: Path) -> None:
+        from workbench.ops import get_logger
+
+        with self._guard:
+            self._buckets.pop(host, None)
+            for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+                with suppress(FileNotFoundError):
+                    os.replace(path.with_name(name), path.with_name(f"damaged-{name}"))
+        get_logger("data").warning("a rate budget could not be read and is counted anew", file=str(path))
 
     def _bucket(self, host: str) -> Any:
         with self._guard:
@@ -205,3 +253,13 @@ class Budget:
 
     def _path(self, host: str) -> Path:
         return self.folder / f"budget-{file_name(host)}.db"
+
+
+def _waiting(bucket: Any, item: Any) -> float:
+    """Take an item's units and return 0, or the seconds until they can be taken."""
+    while True:
+        with bucket.lock:
+            wait = 0.0 if bucket.put(item) else (float(bucket.waiting(item)) + 1) / 1000
+            if wait * 1000 <= bucket.rates[-1].interval + 1_000:
+                return wait
+            bucket.flush()  # entries of the future: the clock was set back

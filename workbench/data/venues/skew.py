@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -82,7 +83,8 @@ def _compared(venue: CcxtVenue) -> Skew:
 def read_skew(folder: Path, venue: str) -> Skew | None:
     """Return the skew that was measured last, None where none was or the file is damaged."""
     try:
-        return Skew(**{k: float(v) for k, v in json.loads(_path(folder, venue).read_bytes()).items()})
+        told = {k: float(v) for k, v in json.loads(_path(folder, venue).read_bytes()).items()}
+        return Skew(**told) if all(map(math.isfinite, told.values())) else None
     except (OSError, ValueError, TypeError, AttributeError):
         return None
 
