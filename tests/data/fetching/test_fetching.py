@@ -514,6 +514,7 @@ def test_a_torn_or_damaged_memory_of_holes_only_costs_a_request(settings: Settin
         ({"timeframe": "1q"}, "1q"),
         ({"since": "2020-02-10", "until": "2020-02-09"}, "is not before until"),
         ({"since": "2031-01-01"}, "lies in the future; it is 2020-02-10 07:31 UTC"),
+        ({"since": "1600-01-01", "until": "1700-01-01"}, "lies before 2009-01-03, when nothing traded yet"),
         ({"since": ""}, "since is missing"),
         ({"since": "yesterday-ish"}, "is not a date"),
         ({"source": "My Source"}, "My Source"),
@@ -539,6 +540,13 @@ def test_an_end_in_the_future_is_clamped_with_a_note(settings: Settings, clock: 
     report = bring(settings, venue, "2020-02-10", "2021-01-01")
     assert any("until 2021-01-01 lies in the future" in note for note in report.notes)
     np.testing.assert_array_equal(stored(settings), truth(venue, "2020-02-10", "2020-02-10 07:31"))
+
+
+def test_a_start_centuries_ago_is_clamped_with_a_note(settings: Settings, clock: Any) -> None:
+    venue = memory.MemoryVenue(clock)
+    report = bring(settings, venue, "1600-01-01", timeframe="1d")
+    assert any("since 1600-01-01 lies before the first coin" in note for note in report.notes)
+    assert report.series[0].asked.start == memory.ms("2009-01-03")
 
 
 # --- the report ------------------------------------------------------------------------------------------------------

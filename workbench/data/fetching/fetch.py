@@ -32,8 +32,11 @@ from workbench.data.store.barstore import BarStore, open_store
 from workbench.data.store.names import check_source, check_symbol
 from workbench.data.timeframes import canonical_timeframe, utc_time
 from workbench.data.venues.clock import Clock, SystemClock
+from workbench.data.venues.rows import EARLIEST_MS
 from workbench.data.venues.vocabulary import Venue
 from workbench.errors import DataError
+
+_FIRST_COIN = pd.Timestamp(EARLIEST_MS, unit="ms", tz="UTC")
 
 
 def fetch(
@@ -157,6 +160,13 @@ def asked_span(since: object, until: object, clock: Clock) -> tuple[Span, list[s
     if last is not None and last > now:
         notes.append(f"until {until!s} lies in the future; fetched to {now:%Y-%m-%d %H:%M} UTC")
     stop = now if last is None or last > now else last
+    if stop <= _FIRST_COIN:
+        raise DataError(
+            f"until {until!s} lies before {_FIRST_COIN:%Y-%m-%d}, when nothing traded yet; choose a later end"
+        )
+    if first < _FIRST_COIN:
+        notes.append(f"since {since!s} lies before the first coin; fetched from {_FIRST_COIN:%Y-%m-%d}")
+        first = _FIRST_COIN
     return Span(first.value // 1_000_000, stop.value // 1_000_000), notes
 
 
