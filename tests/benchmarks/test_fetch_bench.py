@@ -54,7 +54,7 @@ def test_ingest_through_the_replay_venue(settings: Settings, report: Report) -> 
         bare, pages = _bare_loop(url)
     assert done.complete
     assert done.gaps().empty
-    bars = open_store(settings).read("binance", "BTC/USDT", "1m")
+    bars = open_store(settings).read("replay-binance", "BTC/USDT", "1m")
     assert len(bars) == done.added == N_BARS
     assert (np.diff(bars.index.as_unit("ms").asi8) == 60_000).all()
     rate, bare_rate = done.added / took, pages * 1000 / bare

@@ -58,11 +58,14 @@ def test_the_users_line(
 ) -> None:
     assert main(LINE.split()) == 0
     shown = capsys.readouterr()
-    assert f"BTC/USDT 1h (binance): {HOURS - 1:,} bars, {HOURS - 1:,} new, coverage 100.00%; 2 request(s)" in shown.out
+    assert (
+        f"BTC/USDT 1h (replay-binance): {HOURS - 1:,} bars, {HOURS - 1:,} new, coverage 100.00%; 2 request(s)"
+        in shown.out
+    )
     assert "2020-01  100.0%" in shown.out
     assert "no gap" in shown.out
     assert shown.err == ""
-    bars = symbol_frame(open_store(settings).read("binance", "BTC/USDT", "1h"), "BTC/USDT")
+    bars = symbol_frame(open_store(settings).read("replay-binance", "BTC/USDT", "1h"), "BTC/USDT")
     true = symbol_frame(fetch_market, "BTC/USDT").iloc[:-1]
     assert bars.index.tolist() == true.index.tolist()
     np.testing.assert_allclose(bars, true, rtol=0, atol=5e-9)  # venues write eight decimals
@@ -93,7 +96,7 @@ def test_a_perpetual_brings_its_funding_and_on_request_its_mark_price(
     told = json.loads(capsys.readouterr().out)
     assert {r["kind"] for r in told["records"]} == {"funding", "open_interest", "trades"}
     assert all(r["added"] > 0 for r in told["records"])
-    assert told["mark"]["series"][0]["source"] == "binanceusdm-mark"
+    assert told["mark"]["series"][0]["source"] == "replay-binanceusdm-mark"
     assert [s["bars"] for s in (*told["series"], *told["mark"]["series"])] == [12, 12]
 
 
@@ -174,6 +177,6 @@ def test_ctrl_c_keeps_what_came_and_says_how_to_go_on(settings: Settings) -> Non
     assert child.returncode == 130, told
     assert "what was fetched is kept, and the same line goes on where it stopped" in told
     assert "Traceback" not in told
-    kept = open_store(settings).read("binance", "BTC/USDT", "1m")
+    kept = open_store(settings).read("replay-binance", "BTC/USDT", "1m")
     assert len(kept) >= 3 * 999
     assert (np.diff(kept.index.as_unit("ms").asi8) == 60_000).all()

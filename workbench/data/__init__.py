@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from workbench.data.fetching.crosscheck import CrossCheck, cross_check
     from workbench.data.fetching.fetch import fetch
     from workbench.data.fetching.known_empty import known_empty
+    from workbench.data.fetching.market_cap import fetch_market_cap
     from workbench.data.fetching.records import fetch_records, fetch_reference_bars
     from workbench.data.fetching.report import FetchReport
     from workbench.data.files.barfile import BarFile, read_bar_file
@@ -68,6 +69,7 @@ _NAMES = {
     "cross_check": "fetching.crosscheck",
     "dollar_bars": "shaping.information_bars",
     "fetch": "fetching.fetch",
+    "fetch_market_cap": "fetching.market_cap",
     "fetch_records": "fetching.records",
     "fetch_reference_bars": "fetching.records",
     "find_outliers": "quality.outliers",
@@ -144,6 +146,7 @@ __all__ = [
     "cross_check",
     "dollar_bars",
     "fetch",
+    "fetch_market_cap",
     "fetch_records",
     "fetch_reference_bars",
     "find_outliers",

@@ -218,7 +218,7 @@ def brought(settings: Settings, scripted_server: Any, step_clock: Any) -> Callab
 
 
 def held(settings: Settings, name: str, timeframe: str = "1m") -> FloatArray:
-    frame = symbol_frame(open_store(settings).read(name, SYMBOLS[name], timeframe), SYMBOLS[name])
+    frame = symbol_frame(open_store(settings).read(f"replay-{name}", SYMBOLS[name], timeframe), SYMBOLS[name])
     return np.column_stack([pd.DatetimeIndex(frame.index).as_unit("ms").asi8, frame.to_numpy()])
 
 
@@ -294,7 +294,7 @@ def test_bars_of_reference_prices_over_many_pages(
         price, [venue], SYMBOLS[name], "1h", since, until, settings=settings, clock=step_clock
     )
     truth = dialects.truth(start, stop, HOUR)
-    frame = symbol_frame(open_store(settings).read(f"{name}-{price}", SYMBOLS[name], "1h"), SYMBOLS[name])
+    frame = symbol_frame(open_store(settings).read(f"replay-{name}-{price}", SYMBOLS[name], "1h"), SYMBOLS[name])
     np.testing.assert_array_equal(frame.to_numpy()[:, :4], truth[:, 1:5])
     assert (frame["volume"] == 0).all()
     assert report.complete
@@ -387,7 +387,7 @@ def test_funding_over_many_pages(
         first, last = (pd.Timestamp(t, unit="ms", tz="UTC") for t in (since, stop))
         (report,) = fetch_records("funding", [venue], SYMBOLS[name], first, last, settings=settings, clock=step_clock)
         assert report.complete, report
-        stored = open_records(settings).read("funding", name, SYMBOLS[name])
+        stored = open_records(settings).read("funding", f"replay-{name}", SYMBOLS[name])
         times = np.arange(max(since, dialects.funding_since), stop, every)
         np.testing.assert_array_equal(pd.DatetimeIndex(stored.index).as_unit("ms").asi8, times)
         np.testing.assert_array_equal(stored["rate"], [float(rate(t)) for t in times])
@@ -407,7 +407,7 @@ def test_open_interest_over_many_pages(
         (report,) = fetch_records(
             "open_interest", [venue], SYMBOLS[name], first, last, settings=settings, clock=step_clock
         )
-        stored = open_records(settings).read("open_interest", name, SYMBOLS[name])
+        stored = open_records(settings).read("open_interest", f"replay-{name}", SYMBOLS[name])
         times = np.arange(start, stop, HOUR)
         np.testing.assert_array_equal(pd.DatetimeIndex(stored.index).as_unit("ms").asi8, times)
         np.testing.assert_array_equal(stored["amount"], times // HOUR % 1000 + 5)
@@ -501,7 +501,7 @@ def test_trades_as_far_back_as_a_venue_tells(
         venue = open_venue(name, settings, at=scripted_server.url, clock=step_clock, seed=0)
         since = pd.Timestamp(now - 6 * HOUR, unit="ms", tz="UTC")
         (report,) = fetch_records("trades", [venue], SYMBOLS[name], since, settings=settings, clock=step_clock)
-        stored = open_records(settings).read("trades", name, SYMBOLS[name])
+        stored = open_records(settings).read("trades", f"replay-{name}", SYMBOLS[name])
         np.testing.assert_array_equal(pd.DatetimeIndex(stored.index).as_unit("ms").asi8, every[-kept:])
         assert (stored[["price", "amount", "side"]] == [100.0, 2.0, "buy"]).all(axis=None)
         assert report.complete

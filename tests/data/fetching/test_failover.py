@@ -195,5 +195,5 @@ def test_from_a_real_outage_to_the_first_bar_of_the_next_venue(settings: Setting
     assert report.failovers()["seconds"][0] <= 1.0  # of the venues' own clock, without the machine's
     assert hits == 1 + 4  # one page, and the tries of the retry table
     assert (again.requests, again.added) == (0, 0)
-    frame = symbol_frame(open_store(settings).read("binance", SYMBOL, "1h"), SYMBOL)
+    frame = symbol_frame(open_store(settings).read("replay-binance", SYMBOL, "1h"), SYMBOL)
     np.testing.assert_allclose(frame, symbol_frame(bars, SYMBOL).iloc[:699], rtol=0, atol=5e-9)

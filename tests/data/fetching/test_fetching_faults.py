@@ -41,7 +41,7 @@ def test_a_fault_leaves_no_wrong_bar_and_no_gap(settings: Settings, faulty_bars:
         report = fetch("binance", SYMBOL, "1h", first, settings=settings, clock=clock, at=running.base_url)
     assert report.complete
     assert report.gaps().empty
-    held = symbol_frame(open_store(settings).read("binance", SYMBOL, "1h"), SYMBOL)
+    held = symbol_frame(open_store(settings).read("replay-binance", SYMBOL, "1h"), SYMBOL)
     true = symbol_frame(faulty_bars, SYMBOL)
     over = true[true.index + pd.Timedelta(hours=1) <= pd.Timestamp(clock.now(), unit="s", tz="UTC")]
     assert held.index.tolist() == over.index.tolist()

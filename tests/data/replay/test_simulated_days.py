@@ -176,13 +176,13 @@ class _Days:
         for timeframe, step in STEPS.items():
             first = -(-int(self.since[timeframe] * 1000) // step) * step
             times = np.arange(first, int(self.end * 1000) // step * step, step)
-            frame = self.store.read("binance", SYMBOL, timeframe, _time(first / 1000), _time(self.end))
+            frame = self.store.read("replay-binance", SYMBOL, timeframe, _time(first / 1000), _time(self.end))
             held = frame.index.as_unit("ms").asi8
             inside = held < times[-1] + step
             if before_repair:
                 figures.before_repair += int(inside.sum())
                 continue
-            sources = self.store.provenance("binance", SYMBOL, timeframe, _time(first / 1000), _time(self.end))[
+            sources = self.store.provenance("replay-binance", SYMBOL, timeframe, _time(first / 1000), _time(self.end))[
                 "source"
             ]
             figures.expected += len(times)
@@ -253,9 +253,9 @@ def test_what_is_wrong_missing_or_asked_in_a_ban_is_found(simulate: Simulate) ->
     """The judge itself: one bar spoiled, one gone, and a machine that forgets its bans."""
 
     def spoil(days: _Days) -> None:
-        held = days.store.read("binance", SYMBOL, "1h").copy()
+        held = days.store.read("replay-binance", SYMBOL, "1h").copy()
         held.iloc[3] *= 1.001
-        days.store.write("binance", SYMBOL, "1h", held.drop(index=held.index[5]), mode="replace")
+        days.store.write("replay-binance", SYMBOL, "1h", held.drop(index=held.index[5]), mode="replace")
 
     figures = simulate(FaultSchedule(), hours=1, afterwards=spoil)
     assert (figures.wrong, figures.stored) == (1, figures.expected - 1)

@@ -15,6 +15,7 @@ from workbench.data.fetching.fetch import fetch, named_venues
 from workbench.data.fetching.progress import Progress, Silent
 from workbench.data.store.barstore import BarStore, open_store
 from workbench.data.timeframes import canonical_timeframe, timeframe_delta, utc_range
+from workbench.data.venues.address import series_name
 from workbench.data.venues.clock import Clock, SystemClock
 from workbench.data.venues.vocabulary import Venue
 from workbench.errors import DataError
@@ -149,7 +150,7 @@ def cross_check(
     """
     settings = settings or load_settings()
     store, clock = store or open_store(settings), clock or SystemClock()
-    length, name = canonical_timeframe(timeframe), against if isinstance(against, str) else against.name
+    length, name = canonical_timeframe(timeframe), _stored_as(against, settings, at)
     if name == source:
         raise DataError(f"a series cannot be checked against itself; name another venue than {name!r}")
     first, last = utc_range(since, until)
@@ -166,7 +167,13 @@ def cross_check(
         if report.series[0].n_held:
             other = symbol_frame(store.read(name, symbol, length, ours.index[0], stop), symbol)["close"]
     check = compare_closes(
-        ours, other, symbol=symbol, timeframe=length, source=source, against=name, bound_bps=bound_bps
+        ours,
+        other,
+        symbol=symbol,
+        timeframe=length,
+        source=source,
+        against=name.removeprefix("replay-"),
+        bound_bps=bound_bps,
     )
     if check.alarm:
         from workbench.ops import get_logger
@@ -193,6 +200,13 @@ def check_against(
     chain = VenueChain(named_venues(against, settings, clock, at), clock)
     for symbol in symbols:
         chain.pick(symbol, canonical_timeframe(timeframe))
+
+
+def _stored_as(against: str | Venue, settings: Settings, at: str) -> str:
+    """Return the source of the second venue's own series."""
+    if not isinstance(against, str):
+        return series_name(against)
+    return f"replay-{against}" if (at or settings.venues_at) and against != "coingecko" else against
 
 
 def _coingecko(ours: pd.Series, symbol: str, timeframe: str, settings: Settings, clock: Clock, at: str) -> pd.Series:

@@ -31,6 +31,7 @@ from workbench.data.fetching.walking import Walk
 from workbench.data.store.barstore import BarStore, open_store
 from workbench.data.store.names import check_source, check_symbol
 from workbench.data.timeframes import canonical_timeframe, utc_time
+from workbench.data.venues.address import series_name, stand_ins
 from workbench.data.venues.clock import Clock, SystemClock
 from workbench.data.venues.rows import EARLIEST_MS
 from workbench.data.venues.vocabulary import Venue
@@ -73,7 +74,8 @@ def fetch(
     since, until : date, text or None
         Open times from ``since`` up to, not including, ``until``; default: up to now.
     source : str
-        Name of the stored series; default: the first venue's.
+        Name of the stored series; default: the first venue's, such as ``binance``, or ``replay-binance`` where a replay
+        venue stands in for it.
     overlap : bool
         Ask each page from the last bar of the page before, which proves that they join.
     again : bool
@@ -95,7 +97,7 @@ def fetch(
     chain = VenueChain(named_venues(venues, settings, clock, at), clock)
     asked, notes = asked_span(since, until, clock)
     names = named_symbols(symbols)
-    name = check_source(source or chain.venues[0].name)
+    name = check_source(source or series_name(chain.venues[0]))
     for symbol in names:  # all mistakes first, before the first bar
         chain.pick(symbol, length)
     job = _Job(settings, store or open_store(settings), chain, progress or notebook_progress(), overlap, again)
@@ -103,7 +105,7 @@ def fetch(
     for symbol in names:
         series = Series(name, symbol, length, step_ms(length), grid_phase(step_ms(length)))
         reports.append(job.bring(series, asked, chunk_bars))
-    return FetchReport(tuple(reports), (*notes, *chain.notes))
+    return FetchReport(tuple(reports), (*stand_ins(chain.venues), *notes, *chain.notes))
 
 
 def named_venues(venues: str | Sequence[str | Venue], settings: Settings, clock: Clock, at: str) -> list[Venue]:

@@ -18,6 +18,7 @@ from workbench.data.fetching.spans import DAY_MS, Span, subtract
 from workbench.data.fetching.walking import next_traded_day
 from workbench.data.store.names import check_source
 from workbench.data.timeframes import canonical_timeframe
+from workbench.data.venues.address import series_name
 from workbench.data.venues.answers import HistoryError
 from workbench.data.venues.clock import Clock, SystemClock
 from workbench.data.venues.vocabulary import Market, Venue
@@ -134,7 +135,7 @@ class _Job:
         """Fetch the records of one symbol and report them."""
         chain, began, before = self.chain, self.chain.clock.monotonic(), self.chain.requests
         venue = chain.pick(symbol)
-        source = check_source(self.source or (venue or chain.venues[0]).name)
+        source = check_source(self.source or series_name(venue or chain.venues[0]))
         label = self.kind if self.kind != "open_interest" else f"{self.kind}_{self.timeframe}"
         covered = known_answers(self.settings, source, symbol, label)
         held = covered.empty(_COVERED) if self.records.newest(self.kind, source, symbol) is not None else []
@@ -328,7 +329,7 @@ def fetch_reference_bars(
     """
     settings, clock = settings or load_settings(), clock or SystemClock()
     first = named_venues(venues, settings, clock, at)[0]
-    name = f"{source or first.name}-{price}"
+    name = f"{source or series_name(first)}-{price}"
     priced: Any = PricedVenue(first, price)
     return fetch(
         [priced], symbols, timeframe, since, until, settings=settings, clock=clock, at=at, source=name, **options

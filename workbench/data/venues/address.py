@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -34,3 +35,23 @@ def redirect(exchange: Any, base_url: str) -> Any:
 
     exchange.urls["api"] = rewritten(exchange.urls["api"])
     return exchange
+
+
+def series_name(venue: Any) -> str:
+    """Return the source under which a venue's data is stored unless another is named.
+
+    ``binance``; ``replay-binance`` where a replay venue stands in for it, so that practice never mixes with the market.
+    """
+    return f"replay-{venue.name}" if getattr(venue, "at", "") else venue.name
+
+
+def stand_ins(venues: Iterable[Any]) -> list[str]:
+    """Return one line for each replay venue that stands in for some of these."""
+    names: dict[str, list[str]] = {}
+    for venue in venues:
+        if at := getattr(venue, "at", ""):
+            names.setdefault(at, []).append(venue.name)
+    return [
+        f"a replay venue at {at.partition('//')[2]} answers for {', '.join(who)}: practice data, not the market's"
+        for at, who in names.items()
+    ]

@@ -16,6 +16,10 @@ class BadRowError(BadAnswerError):
     """One row of an otherwise good answer cannot be: it is asked for again, but the venue does not count as failing."""
 
 
+class AheadRowError(BadRowError):
+    """A row's time lies in the future, by our clock or by the venue's."""
+
+
 class HistoryError(DataError):
     """A venue no longer has what is that old; ``earliest_ms`` is the first bar that it still has."""
 

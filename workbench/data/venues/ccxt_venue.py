@@ -30,7 +30,7 @@ from workbench.data.venues.records import (
 )
 from workbench.data.venues.retries import DEADLINE_S
 from workbench.data.venues.rows import FORMATS, RefusedBar, RowFormat, raw_rows, read_rows, shown, sift
-from workbench.data.venues.skew import measure_skew, read_skew
+from workbench.data.venues.skew import ask_dated, measure_skew, read_skew
 from workbench.data.venues.transport import ANSWER_S
 from workbench.data.venues.vocabulary import Market, OrderBook, Ticker
 from workbench.errors import ConfigError, DataError, WorkbenchError
@@ -111,7 +111,7 @@ class CcxtVenue:
     def markets(self) -> dict[str, Market]:
         """Return all markets by symbol; asked once, then kept."""
         if self._markets is None:
-            loaded = self._ask(self.exchange.load_markets)
+            loaded = self.ask(self.exchange.load_markets)
             kinds = {s: m for s, m in loaded.items() if m.get("type") in self.info.kinds}
             if not kinds:
                 raise BadAnswerError(f"{self.name} listed no markets; ask again later")
@@ -148,10 +148,10 @@ class CcxtVenue:
         limit = max(1, min(int(limit), most))
         page = _Page(self, symbol, timeframe, int(since_ms), limit, step, price)
         try:
-            bars = self._ask(page.fetch)
+            bars = self.ask(page.fetch)
         except _AheadError:
-            measure_skew(self)
-            bars = self._ask(page.fetch)
+            measure_skew(self, warn=not self.at)
+            bars = self.ask(page.fetch)
         for bar in page.refused:
             self._report(symbol, timeframe, bar)
         return bars[:limit]
@@ -166,9 +166,8 @@ class CcxtVenue:
         limit = max(1, min(int(limit), spot or self.info.trades_per_page))
         size = base_units(self.exchange.markets[symbol])
         read = lambda: self.exchange.fetch_trades(symbol, int(since_ms), limit)  # noqa: E731
-        trades = self._ask(lambda: trades_frame(read(), symbol, since_ms=since_ms, latest_ms=self._latest_ms())).iloc[
-            :limit
-        ]
+        frame = lambda rows, latest: trades_frame(rows, symbol, since_ms=since_ms, latest_ms=latest)  # noqa: E731
+        trades = ask_dated(self, read, frame).iloc[:limit]
         return trades.assign(amount=size(trades["amount"], trades["price"]))
 
     def fetch_funding(self, symbol: str, since_ms: int, limit: int) -> pd.DataFrame:
@@ -189,12 +188,12 @@ class CcxtVenue:
     def _funding(self, symbol: str, since_ms: int, limit: int, before: int) -> tuple[int, pd.DataFrame]:
         """Return the number of rows that came, and the rates; ``before`` above 0: only older ones than that."""
         until = {"okx": {"after": before}}.get(self.exchange.id, {"until": before - 1}) if before else {}
+        read = lambda: self.exchange.fetch_funding_rate_history(symbol, since_ms, limit, until)  # noqa: E731
 
-        def read() -> tuple[int, pd.DataFrame]:
-            rows = self.exchange.fetch_funding_rate_history(symbol, since_ms, limit, until)
-            return len(rows), funding_frame(rows, symbol, since_ms=since_ms, latest_ms=self._latest_ms())
+        def frame(rows: list[Any], latest: float) -> tuple[int, pd.DataFrame]:
+            return len(rows), funding_frame(rows, symbol, since_ms=since_ms, latest_ms=latest)
 
-        n_rows, page = self._ask(read)
+        n_rows, page = ask_dated(self, read, frame)
         return n_rows, page[page.index < pd.Timestamp(before, unit="ms", tz="UTC")] if before else page
 
     def fetch_open_interest(self, symbol: str, timeframe: str, since_ms: int, limit: int) -> pd.DataFrame:
@@ -210,9 +209,8 @@ class CcxtVenue:
         read = lambda: self.exchange.fetch_open_interest_history(  # noqa: E731
             symbol, timeframe, int(since_ms), limit, until
         )
-        return self._ask(lambda: interest_frame(read(), symbol, since_ms=since_ms, latest_ms=self._latest_ms())).iloc[
-            :limit
-        ]
+        frame = lambda rows, latest: interest_frame(rows, symbol, since_ms=since_ms, latest_ms=latest)  # noqa: E731
+        return ask_dated(self, read, frame).iloc[:limit]
 
     def window_ms(self, kind: str, symbol: str, timeframe: str = "") -> int:
         """Return how much time one request for records covers, 0 where the venue goes on to the next one by itself.
@@ -233,12 +231,12 @@ class CcxtVenue:
     def fetch_order_book(self, symbol: str, limit: int = 100) -> OrderBook:
         """Return the order book."""
         self._known_symbol(symbol)
-        return self._ask(lambda: book_of(symbol, self.exchange.fetch_order_book(symbol, limit), self.clock.now()))
+        return self.ask(lambda: book_of(symbol, self.exchange.fetch_order_book(symbol, limit), self.clock.now()))
 
     def fetch_ticker(self, symbol: str) -> Ticker:
         """Return best and last prices; where the ticker has no best ones (Binance USD-M), the order book's."""
         self._known_symbol(symbol)
-        ticker = self._ask(lambda: ticker_of(symbol, self.exchange.fetch_ticker(symbol), self.clock.now()))
+        ticker = self.ask(lambda: ticker_of(symbol, self.exchange.fetch_ticker(symbol), self.clock.now()))
         if not (np.isnan(ticker.bid) and np.isnan(ticker.ask)):
             return ticker
         book = self.fetch_order_book(symbol, 5)
@@ -249,19 +247,22 @@ class CcxtVenue:
         """Return the venue's clock, seconds since 1970 UTC."""
         if not self.exchange.has.get("fetchTime"):
             raise DataError(f"{self.name} does not tell its time")
-        told = self._ask(self.exchange.fetch_time)
+        told = self.ask(self.exchange.fetch_time)
         if not isinstance(told, int | float) or not told > 0:
             raise BadAnswerError(f"{self.name} answered {shown(told)} where its time was asked for")
         return float(told) / 1000
 
-    def _ask(self, ask: Callable[[], T]) -> T:
+    def ask(self, ask: Callable[[], T]) -> T:
+        """Make one call by the retry table."""
         return self.guard.call(lambda: in_shape(ask))
 
-    def _skew_known(self) -> bool:
+    def skew_known(self) -> bool:
+        """Tell whether the venue's clock was compared with ours within the hour."""
         skew = read_skew(self.folder, self.guard.venue)
         return skew is not None and 0 <= self.clock.now() - skew.measured < SKEW_KEPT_S
 
-    def _latest_ms(self) -> float:
+    def latest_ms(self) -> float:
+        """Return the latest time that an answer may bear: the venue's now, as far as its clock is known."""
         skew = read_skew(self.folder, self.guard.venue)
         return (self.clock.now() + (skew.seconds if skew else 0.0)) * 1000 + AHEAD_MS
 
@@ -361,8 +362,8 @@ class _Page:
         page = read_rows(exchange.id, rows, self._form())
         if self.price != "trade":
             page[:, 5] = 0.0
-        bars, self.refused = sift(page, step_ms=self.step, since_ms=self.since_ms, latest_ms=venue._latest_ms())
-        if any(bar.kind == "future_time" for bar in self.refused) and not venue._skew_known():
+        bars, self.refused = sift(page, step_ms=self.step, since_ms=self.since_ms, latest_ms=venue.latest_ms())
+        if any(bar.kind == "future_time" for bar in self.refused) and not venue.skew_known():
             raise _AheadError
         if self.refused and self.tries < 3:
             bar = self.refused[0]

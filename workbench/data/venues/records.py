@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench.data.venues.answers import BadRowError
+from workbench.data.venues.answers import AheadRowError, BadRowError
 from workbench.data.venues.rows import EARLIEST_MS, shown
 from workbench.data.venues.vocabulary import Market, OrderBook, Ticker
 from workbench.typing import FloatArray
@@ -159,7 +159,8 @@ def _times(rows: Sequence[dict[str, Any]], symbol: str, latest_ms: float) -> Flo
     times = np.array([_number(r.get("timestamp")) for r in rows], np.float64)
     bad = ~((times >= EARLIEST_MS) & (times <= latest_ms))
     if bad.any():
-        raise BadRowError(f"a time cannot be: {_told(rows[int(bad.argmax())])}")
+        ahead = (times[bad] > latest_ms).all()
+        raise (AheadRowError if ahead else BadRowError)(f"a time cannot be: {_told(rows[int(bad.argmax())])}")
     return times
 
 

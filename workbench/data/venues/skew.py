@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from workbench.data.venues.answers import AheadRowError
 from workbench.data.venues.budget import file_name
-from workbench.errors import VenueError
+from workbench.errors import VenueError, WorkbenchError
 from workbench.ops import atomic_write
 
 if TYPE_CHECKING:
     from workbench.data.venues.ccxt_venue import CcxtVenue
+
+T = TypeVar("T")
 
 WARN_S, REFUSE_S = 1.5, 5.0
 """Above the first it is said, above the second signed calls are refused: venues would reject them, or worse, not."""
@@ -38,14 +43,54 @@ class Skew:
     measured: float
 
 
-def measure_skew(venue: CcxtVenue, tries: int = 3) -> Skew:
+class _AheadError(WorkbenchError):
+    """Rows lie ahead of a clock that may be wrong; they are kept, and judged again by the venue's."""
+
+    def __init__(self, rows: Any) -> None:
+        super().__init__("rows lie ahead of our clock")
+        self.rows = rows
+
+
+def ask_dated(venue: CcxtVenue, read: Callable[[], Any], frame: Callable[[Any, float], T]) -> T:
+    """Ask for rows with times; where some lie ahead of our clock, the venue's own is asked before they are refused.
+
+    A replay venue's clock runs at its own speed, so it is asked each time.
+
+    Parameters
+    ----------
+    read : callable
+        Makes one request and returns its rows.
+    frame : callable
+        Makes a frame of the rows and of the latest possible time in milliseconds; raises `AheadRowError` beyond it.
+    """
+
+    def once() -> T:
+        rows = read()
+        try:
+            return frame(rows, venue.latest_ms())
+        except AheadRowError:
+            if venue.skew_known() and not venue.at:
+                raise
+            raise _AheadError(rows) from None
+
+    try:
+        return venue.ask(once)
+    except _AheadError as err:
+        measure_skew(venue, warn=not venue.at)
+        with contextlib.suppress(AheadRowError):
+            return frame(err.rows, venue.latest_ms())
+    return venue.ask(lambda: frame(read(), venue.latest_ms()))
+
+
+def measure_skew(venue: CcxtVenue, tries: int = 3, *, warn: bool = True) -> Skew:
     """Ask a venue for its time and compare it with the middle of the request; the quickest of three tries counts.
 
-    The result is kept beside bans and breakers, where `venue_states` shows it. Above 1.5 s a warning is logged.
+    The result is kept beside bans and breakers, where `venue_states` shows it. Above 1.5 s a warning is logged; a
+    replay venue needs none, it may live in another year.
     """
     best = min((_compared(venue) for _ in range(tries)), key=lambda skew: skew.uncertainty)
     write_skew(venue.folder, venue.guard.venue, best)
-    if abs(best.seconds) - best.uncertainty >= WARN_S:
+    if warn and abs(best.seconds) - best.uncertainty >= WARN_S:
         from workbench.ops import get_logger
 
         get_logger("data").warning(
