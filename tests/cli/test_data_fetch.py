@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -155,6 +157,41 @@ def test_venues_lists_all_with_their_state(settings: Settings, capsys: pytest.Ca
     assert {"binance", "binanceusdm", "kraken", "coinbase", "okx", "bybit"} <= told.keys()
     assert told["kraken"]["state"] == "closed"
     assert {"until", "last_error", "budget_used", "clock_skew"} <= told["kraken"].keys()
+
+
+def test_venues_as_a_table_says_who_answers(
+    settings: Settings, fetch_venue: Running, fetch_clock: ReplayClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from workbench.data.venues.open import open_venue
+    from workbench.data.venues.skew import measure_skew
+
+    measure_skew(open_venue("binance", clock=ReplayClock(fetch_clock.now() - 90, frozen=True)), warn=False)
+    assert main(["data", "venues"]) == 0
+    shown = capsys.readouterr().out
+    assert f"a replay venue at {fetch_venue.base_url} stands in for all of them" in shown
+    assert re.search(r"binance +closed .* 0\.0% +\+\d\d\.\d+ s", shown)
+
+
+def test_a_report_says_that_a_replay_venue_answered_and_its_bars_lie_apart(
+    settings: Settings, fetch_venue: Running, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = "data fetch binanceusdm BTC/USDT:USDT 1h --since 2020-02-10 --until 2020-02-11 --mark"
+    assert main(line.split()) == 0
+    shown = capsys.readouterr().out
+    assert shown.count("a replay venue at 127.0.0.1:") == 1
+    assert "answers for binanceusdm: practice data, not the market's" in shown
+    assert open_store(settings).sources() == ("replay-binanceusdm", "replay-binanceusdm-mark")
+    assert "funding (replay-binanceusdm)" in shown
+
+
+def test_without_a_network_one_line_asks_for_it(
+    settings: Settings, fetch_clock: ReplayClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as closed:  # bound and not listening: nobody answers there
+        closed.bind(("127.0.0.1", 0))
+        at = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        assert main([*LINE.split(), "--at", at]) == 1
+    assert "did not answer; is there a network?" in capsys.readouterr().out
 
 
 @pytest.mark.slow

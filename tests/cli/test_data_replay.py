@@ -20,6 +20,7 @@ from workbench.cli.main import main
 from workbench.config import Settings
 from workbench.data import open_store
 from workbench.data.bars import bars_of
+from workbench.data.replay import FAULTS
 
 
 @pytest.fixture
@@ -59,6 +60,12 @@ def test_wrong_words_are_one_line(
     assert line in said.err
     assert said.err.count("\n") == 1
     assert said.out == ""
+
+
+def test_the_help_names_every_fault(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "serve-replay", "--help"]) == 0
+    said = capsys.readouterr().out.replace("│", " ").split()
+    assert {kind for kind in FAULTS if not {f"{kind},", f"{kind}."} & set(said)} == set()
 
 
 def test_a_taken_port_is_one_line(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:

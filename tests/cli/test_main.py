@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,13 @@ def test_everything_has_help(words: str, capsys: pytest.CaptureFixture[str]) -> 
         assert leaf in shown
 
 
+@pytest.mark.parametrize("words", LEAVES)
+def test_help_offers_no_option_that_says_nothing(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*words.split(), "--help"]) == 0
+    shown = capsys.readouterr().out.replace("--no-funding", "")  # which differs from saying nothing of funding
+    assert not re.search(r"--no-|--empty-|default: (False|\(\)|\"\")", shown)
+
+
 def test_help_lists_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
     main(["--help"])
     shown = capsys.readouterr().out
@@ -67,6 +75,10 @@ def test_help_lists_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
         (["data", "show", "SPX", "--source", "planted(strength=7)"], "strength"),
         (["data", "show", "SPX", "--source", "nowhere"], "nowhere"),
         (["data", "import"], "no file named"),
+        (["data", "fetch", "binance", "BTC/USDT", "1h"], "--since is missing. See 'workbench data fetch --help'."),
+        (["data", "fetch", "binance", "BTC/USDT", "1h", "--since"], "--since requires an argument"),
+        (["data", "repair", "--source", "import"], "SYMBOL is missing"),
+        (["data", "venues", "--no-json"], "Unknown option: --no-json"),
         (["run", "backtest", "-p", "train_sze=3"], "Did you mean 'train_size'"),
         (["run", "backtest", "-p", "train_size"], "train_size"),
         (["run", "nothing"], "unknown notebook 'nothing'"),

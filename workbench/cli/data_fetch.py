@@ -6,9 +6,11 @@ import math
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from workbench.cli.output import plain, print_json, print_table, show
+from cyclopts import Parameter
+
+from workbench.cli.output import plain, print_json, print_table
 from workbench.config import Settings, load_settings
 from workbench.errors import ConfigError, DataError, VenueError
 
@@ -29,7 +31,7 @@ def fetch(
     until: str = "",
     check: str = "",
     trades: bool = False,
-    funding: bool | None = None,
+    funding: Annotated[bool | None, Parameter(negative="--no-funding")] = None,
     open_interest: bool = False,
     mark: bool = False,
     source: str = "",
@@ -193,7 +195,8 @@ def _say(
 ) -> None:  # fmt: skip
     for part in [report, *([marks] if marks else [])]:
         for line in part.lines():
-            print(line)
+            if part is report or line not in report.notes:
+                print(line)
         periods = part.periods()
         if len(periods) > 1:
             print_table(periods.map(lambda share: "–" if math.isnan(share) else f"{share:.1%}"), "")
@@ -240,4 +243,13 @@ def venues(*, json: bool = False) -> None:
     """
     from workbench.data.venues.open import venue_states
 
-    show(venue_states(load_settings()), as_json=json, empty="no venue is known")
+    settings = load_settings()
+    states = venue_states(settings)
+    if json:
+        print_json(states)
+        return
+    if settings.venues_at:
+        print(f"a replay venue at {settings.venues_at} stands in for all of them")
+    states["budget_used"] = states["budget_used"].map("{:.1%}".format)
+    states["clock_skew"] = states["clock_skew"].map(lambda s: "–" if math.isnan(s) else f"{s:+,.2f} s")
+    print_table(states, "no venue is known")

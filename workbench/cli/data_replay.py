@@ -31,6 +31,19 @@ def serve_replay(
 ) -> None:
     """Serve a replay venue on this machine: it answers like Binance and Kraken, from stored or synthetic bars.
 
+    A schedule of faults is KIND[(option=value)] [@START] [for LENGTH]
+    [every PERIOD] [xTIMES] [on TEXT], several parted by ";", such as
+    "418@10m for 2m; close-1006@5m every 20m; reset x3 on klines".
+    START, LENGTH and PERIOD are durations of the venue's clock; without @ a fault
+    begins at once. Or a mix: "random(rate=12/day, seed=7, kinds=rest+ws)".
+
+    Kinds: 429, 418, 403, 451, 500, 502, 503, 504, reset, timeout, slow, drip,
+    redirect, html, empty, truncated, cut-off, big, gzip-bomb, strings, nulls,
+    nested-error, nan, negative, high-low, overflow, hole, overlap, duplicate,
+    unordered, short-page, revised, seconds, skew, close-1000, close-1001,
+    close-1006, close-1012, half-open, no-pong, frozen, burst, ws-duplicate,
+    ws-reorder, partial, ws-truncated, wrong-symbol, unsubscribed.
+
     Parameters
     ----------
     source

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, MissingArgumentError, Parameter
 
 from workbench.errors import WorkbenchError
 
@@ -19,6 +19,10 @@ app = App(
     help="A quant research workbench: one notebook, three lives; honest by construction. Not financial advice.",
     version=lambda: __import__("workbench").__version__,
     help_format="plaintext",
+    # no --no-json: an option that is off needs no word for it; nor has a default that is empty anything to show
+    default_parameter=Parameter(
+        negative="", show_default=lambda value: str(value) if value not in ("", (), False, None) else None
+    ),
 )
 for verb, (where, about) in {
     "nightly": ("nightly:nightly", "Run every experiment and write the reports."),
@@ -50,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             result_action="return_value",
         )
     except CycloptsError as err:
-        return _complain("UsageError", f"{_one_line(str(err))} See 'workbench --help'.", words)
+        return _complain("UsageError", f"{_usage_line(err)} See '{_help_line(err)}'.", words)
     except WorkbenchError as err:
         return _complain(type(err).__name__, _one_line(str(err)), words)
     except OSError as err:
@@ -64,6 +68,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return code if isinstance(code, int) else 0
+
+
+def _usage_line(err: CycloptsError) -> str:
+    given = isinstance(err, MissingArgumentError) and (err.keyword or (err.argument and err.argument.tokens))
+    if isinstance(err, MissingArgumentError) and err.argument is not None and not given:
+        name = err.argument.names[0]
+        return f"{name.removeprefix('--').upper() if err.argument.field_info.is_positional else name} is missing."
+    return _one_line(str(err))
+
+
+def _help_line(err: CycloptsError) -> str:
+    return " ".join(["workbench", *(err.command_chain or ()), "--help"])
 
 
 def _one_line(text: str) -> str:

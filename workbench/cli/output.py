@@ -66,7 +66,7 @@ def _cell(value: Any) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "–"
     if isinstance(value, float):
-        return f"{value:,.4g}" if abs(value) < 1e5 else f"{value:,.0f}"
+        return f"{value:,.4g}" if abs(value) < 100 else f"{value:,.2f}" if abs(value) < 1e5 else f"{value:,.0f}"
     if isinstance(value, datetime):
         return (
             "–"

@@ -72,6 +72,25 @@ def test_a_venue_gives_the_market_back(name: str, replayed: Any, replayed_market
     assert server.requests.total == sum(server.requests.counts.values()) > 0
 
 
+@pytest.mark.parametrize("ahead", [90.0, 3 * 86_400.0])
+def test_records_of_a_venue_whose_clock_is_ahead_are_not_refused(
+    ahead: float, replayed: Any, settings: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A replay venue that runs at 60 times the speed is hours ahead after minutes."""
+    url, clock, _ = replayed()
+    ours = ReplayClock(NOW - ahead, frozen=True)
+    venue = open_venue("binanceusdm", settings, at=url, clock=ours, seed=0)
+    since = int((NOW - 5 * 86_400) * 1000)
+    rates = venue.fetch_funding("BTC/USDT:USDT", since, 1000)
+    assert len(rates) == 15
+    trades = venue.fetch_trades("BTC/USDT:USDT", int(NOW * 1000) - 5000, 1000)
+    assert trades.index[-1].timestamp() > NOW - 5
+    clock.step(600)  # what was measured is old at once
+    interest = venue.fetch_open_interest("BTC/USDT:USDT", "5m", int(NOW * 1000) - 3_600_000, 500)
+    assert interest.index[-1].timestamp() > NOW
+    assert "clock" not in capsys.readouterr().err
+
+
 def test_what_a_perpetual_has_besides(replayed: Any, replayed_market: Any, settings: Any) -> None:
     url, clock, _ = replayed()
     venue, symbol = open_venue("binanceusdm", settings, at=url, clock=clock, seed=0), "BTC/USDT:USDT"

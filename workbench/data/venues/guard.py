@@ -151,8 +151,10 @@ class Guard:
             return BadAnswerError(f"{self.venue}: {self.hide(str(cause))} ({verdict.rule.tries} tries)")
         if verdict.rule.down:
             asked = max(verdict.wait, verdict.ban)
+            silent = not verdict.status and self.asking.host  # no answer at all, from nobody
+            where = f" ({self.asking.host} did not answer; is there a network?)" if silent else ""
             return self._down(
-                f"{self.venue} cannot be asked: {verdict.reason}", self.clock.now() + asked if asked else 0
+                f"{self.venue} cannot be asked: {verdict.reason}{where}", self.clock.now() + asked if asked else 0
             )
         said = self.hide(" ".join(str(cause).split()))[:300]
         wrong = BadAnswerError if verdict.rule.counts else VenueError
