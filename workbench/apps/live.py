@@ -159,7 +159,7 @@ class LiveChartPage(param.Parameterized):
     def _change_source(self) -> None:
         if is_stream(self.source):
             self.playing = False
-            open_page_of(self._settings, self.source)
+            open_page_of(self._settings, self.source, self.symbol)
             return
         self._offer(self._timeframes)
 

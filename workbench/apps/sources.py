@@ -34,16 +34,25 @@ def offered_timeframes(source: str, chosen: str) -> list[str]:
     return lengths if chosen in lengths else [chosen, *lengths]
 
 
-def open_page_of(settings: Settings, source: str) -> None:
+def open_page_of(settings: Settings, source: str, symbol: str) -> None:
     """Go to the same page with another kind of source: it is loaded anew, since replay and stream are drawn apart."""
     if not pn.state.location:
         return
-    stored = open_store(settings).list(source) if source != "sample" else None
-    if source.startswith("live:"):
-        choice = {"symbol": offered_symbols(settings, source, "")[1], "timeframe": "1m"}
-    elif stored is not None and len(stored):
-        choice = {"symbol": stored["symbol"].iloc[0], "timeframe": stored["timeframe"].iloc[0]}
-    else:
-        choice = {"symbol": SAMPLE_SYMBOLS[0], "timeframe": SAMPLE_TIMEFRAME}
     pn.state.location.reload = True
-    pn.state.location.search = "?" + urlencode({"source": source, **choice})
+    pn.state.location.search = "?" + urlencode({"source": source, **choice_of(settings, source, symbol)})
+
+
+def choice_of(settings: Settings, source: str, symbol: str) -> dict[str, str]:
+    """Return the symbol and time frame to open a source with: the symbol that was looked at, where the source has it.
+
+    A venue that streams has the usual ones; whether it has others is not known before it is asked.
+    """
+    if source.startswith("live:"):
+        usual = offered_symbols(settings, source, "")[-len(_USUAL) :]
+        return {"symbol": symbol if symbol in usual else usual[0], "timeframe": "1m"}
+    stored = open_store(settings).list(source) if source != "sample" else None
+    if stored is None or stored.empty:
+        return {"symbol": symbol if symbol in SAMPLE_SYMBOLS else SAMPLE_SYMBOLS[0], "timeframe": SAMPLE_TIMEFRAME}
+    same = stored[stored["symbol"] == symbol]
+    first = (stored if same.empty else same).iloc[0]
+    return {"symbol": str(first["symbol"]), "timeframe": str(first["timeframe"])}

@@ -152,7 +152,7 @@ class StreamPage(param.Parameterized):
             return
         if not is_stream(self.source):
             self.close()
-            open_page_of(self._settings, self.source)
+            open_page_of(self._settings, self.source, self.symbol)
             return
         self._choosing = True
         try:
