@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workbench.apps.streaming import StreamPage
+from workbench.apps.sources import choice_of
+from workbench.apps.streaming import StreamPage, _state_line
 from workbench.config import LiveChartParameters, Settings, validate_parameters
 from workbench.data import open_store
+from workbench.data.live import StreamStatus
 
 
 @pytest.fixture
@@ -84,3 +86,38 @@ def test_a_replay_venue_is_never_shown_as_the_real_one(settings: Settings) -> No
 def test_the_choice_holds_venues_and_stored_sources(stream_page: StreamPage) -> None:
     offered = stream_page.param["source"].objects
     assert {"sample", "import", "live:binance", "live:kraken", "replay:import"} <= set(offered)
+
+
+def status(state: str, age_s: float, detail: str = "") -> StreamStatus:
+    return StreamStatus(state=state, source="live:binance", age_s=age_s, last_message=0.0, detail=detail)
+
+
+def test_polling_says_that_bars_come_only_while_they_come() -> None:
+    assert "bars come by REST" in _state_line(status("polling", 6.0))
+    line = _state_line(status("polling", 20.0, "connection lost: reset"))
+    assert "bars come by REST" not in line
+    assert "no connection: neither WebSocket nor REST answers" in line
+    assert "connection lost: reset" in line
+
+
+def test_a_stream_that_failed_at_once_leaves_no_word_of_connecting(stream_page: StreamPage) -> None:
+    stream_page.param["symbol"].objects = ["BTC/USDT", "XYZ/USDT"]
+    stream_page.symbol = "XYZ/USDT"
+    tick_until(stream_page, lambda: "XYZ/USDT" in str(stream_page._message.object))
+    assert stream_page._place.objects == []
+    assert stream_page._state.object == ""
+
+
+def test_another_source_is_opened_with_the_symbol_that_was_looked_at(
+    settings: Settings, make_bars: Callable[..., pd.DataFrame]
+) -> None:
+    store = open_store(settings)
+    for symbol in ("ADA/USDT", "ETH/USDT"):
+        store.write("binance", symbol, "1h", make_bars(50, (symbol,), freq="h"))
+    assert choice_of(settings, "live:binance", "ETH/USDT") == {"symbol": "ETH/USDT", "timeframe": "1m"}
+    assert choice_of(settings, "live:binance", "ADA/USDT")["symbol"] == "BTC/USDT"  # not known to stream there
+    assert choice_of(settings, "live:binanceusdm", "ETH/USDT")["symbol"] == "BTC/USDT:USDT"
+    assert choice_of(settings, "binance", "ETH/USDT") == {"symbol": "ETH/USDT", "timeframe": "1h"}
+    assert choice_of(settings, "binance", "SPX") == {"symbol": "ADA/USDT", "timeframe": "1h"}
+    assert choice_of(settings, "sample", "IBM") == {"symbol": "IBM", "timeframe": "1d"}
+    assert choice_of(settings, "sample", "ETH/USDT")["symbol"] == "AAPL"

@@ -57,6 +57,11 @@ def test_help_offers_no_option_that_says_nothing(words: str, capsys: pytest.Capt
     assert not re.search(r"--no-|--empty-|default: (False|\(\)|\"\")", shown)
 
 
+def test_what_is_on_can_be_put_off(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["lab", "--help"]) == 0
+    assert "--no-open-browser" in capsys.readouterr().out
+
+
 def test_help_lists_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
     main(["--help"])
     shown = capsys.readouterr().out

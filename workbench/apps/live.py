@@ -225,21 +225,13 @@ class LiveChartPage(param.Parameterized):
             step,
             again,
             latest,
-            self._hint(),
+            parts.hint("Space plays or pauses, . steps · drag moves, wheel zooms"),
             sizing_mode="stretch_width",
             margin=0,
         )
         self._name_keys(self._play, "wb-play")
         self._name_keys(step, "wb-step")
         return pn.Column(bar, self._message, self._numbers, self._place, sizing_mode="stretch_width", margin=0)
-
-    def _hint(self) -> Any:
-        text = "Space plays or pauses, . steps · drag moves, wheel zooms"
-        return parts.markup(
-            f'<span style="color:var(--wb-soft,#51606d);font-size:12px">{text}</span>',
-            align="end",
-            margin=(0, 0, 14, 6),
-        )
 
     @staticmethod
     def _name_keys(button: Any, name: str) -> None:

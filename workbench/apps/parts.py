@@ -22,6 +22,9 @@ _HERE = Path(__file__).parent
 WIDGET_CSS = (_HERE / "widgets.css").read_text(encoding="utf-8")
 TABS_CSS = (_HERE / "tabs.css").read_text(encoding="utf-8")
 _EMPTY_CSS = (_HERE / "empty.css").read_text(encoding="utf-8")
+_HINT_CSS = (
+    ".hint { color: var(--wb-soft, #51606d); font-size: 12px; } @media (max-width: 1250px) { .hint { display: none; } }"
+)
 _TILE_CSS = f"<style>{(_HERE / 'tiles.css').read_text(encoding='utf-8')}</style>"
 
 
@@ -45,7 +48,7 @@ def tiles(items: Sequence[Tile]) -> str:
     """Return the HTML of a row of tiles."""
     cells = "".join(
         f'<div class="tile" title="{html.escape(t.title)}"><div class="k">{html.escape(t.name)}</div>'
-        f'<div class="v">{html.escape(t.value)}</div><div class="n">{html.escape(t.note) or "&nbsp;"}</div></div>'
+        f'<div class="v"><span>{html.escape(t.value)}</span></div><div class="n">{html.escape(t.note) or "&nbsp;"}</div></div>'
         for t in items
     )
     return f'{_TILE_CSS}<div class="tiles">{cells}</div>'
@@ -59,6 +62,12 @@ def badge(text: str, kind: str, title: str = "") -> str:
 def markup(text: str = "", **layout: Any) -> Any:
     """Return an HTML pane as wide as its place."""
     return pn.pane.HTML(text, sizing_mode="stretch_width", margin=layout.pop("margin", 0), **layout)
+
+
+def hint(text: str) -> Any:
+    """Return a quiet line at the end of a bar of controls; on narrow windows it is left out."""
+    css = f"<style>{_HINT_CSS}</style>"
+    return markup(f'{css}<span class="hint">{html.escape(text)}</span>', align="end", margin=(0, 0, 14, 6))
 
 
 def table(item: Any, *, height: int | None = None) -> Any:

@@ -27,7 +27,7 @@ KEPT = 3000
 TICK_MS = 250
 """The page redraws at most four times a second, whatever the stream does."""
 
-_AGE_WARN_S = 5.0
+_AGE_WARN_S, _SILENT_S = 5.0, 12.0
 _MOODS = {
     "live": "good",
     "polling": "warn",
@@ -100,7 +100,11 @@ class StreamPage(param.Parameterized):
 
     def tick(self) -> None:
         """Show what came since the last tick."""
-        if self._thread is None or not self._thread.ready:
+        if self._thread is None:
+            return
+        if not self._thread.ready:
+            if self._thread.status.detail:  # it does not work at once: say why while it is tried again
+                self._show_status(self._thread.status)
             return
         try:
             grown = self._grown or self._begin(self._thread)
@@ -142,6 +146,9 @@ class StreamPage(param.Parameterized):
 
     def _fail(self, err: WorkbenchError) -> None:
         self._message.object = parts.notice(str(err), "bad")
+        self._state.object = ""
+        if self._grown is None:
+            self._place.objects = []
         self.close()
 
     # The choice
@@ -182,11 +189,7 @@ class StreamPage(param.Parameterized):
             pn.widgets.Select.from_param(self.param.timeframe, width=80, **css),
             latest,
             again,
-            parts.markup(
-                '<span style="color:var(--wb-soft,#51606d);font-size:12px">drag moves, wheel zooms</span>',
-                align="end",
-                margin=(0, 0, 14, 6),
-            ),
+            parts.hint("drag moves, wheel zooms"),
             sizing_mode="stretch_width",
             margin=0,
         )
@@ -243,6 +246,9 @@ class StreamPage(param.Parameterized):
 def _state_line(status: StreamStatus) -> str:
     stale = status.state == "live" and status.age_s > _AGE_WARN_S
     mood = "warn" if stale else _MOODS.get(status.state, "warn")
+    words = _WORDS[status.state]
+    if status.state == "polling" and status.age_s > _SILENT_S:
+        mood, words = "bad", "no connection: neither WebSocket nor REST answers; both are tried again"
     facts = [f"data age {_age(status.age_s)}"]
     if status.reconnects:
         facts.append(f"{status.reconnects} reconnect{'s' if status.reconnects > 1 else ''}")
@@ -255,7 +261,7 @@ def _state_line(status: StreamStatus) -> str:
     text = " · ".join(facts)
     return (
         '<div role="status" aria-live="polite" style="display:flex;gap:10px;align-items:center;margin:2px 0 8px">'
-        f"{parts.badge(_WORDS[status.state], mood, status.source)}"
+        f"{parts.badge(words, mood, status.source)}"
         f'<span style="color:var(--wb-soft,#51606d);font-size:13px">{html.escape(text)}</span></div>'
     )
 

@@ -13,6 +13,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from workbench.config import Settings, load_settings
 from workbench.errors import ConfigError
@@ -37,7 +40,7 @@ def serve_app(*, port: int = 5006, open_browser: bool = False) -> None:
     serve(load_settings(), port=port, open_browser=open_browser)
 
 
-def lab(*, port: int = 8888, open_browser: bool = True) -> int:
+def lab(*, port: int = 8888, open_browser: Annotated[bool, Parameter(negative="--no-open-browser")] = True) -> int:
     """Open JupyterLab on the notebooks, on 127.0.0.1.
 
     Parameters
