@@ -48,7 +48,8 @@ def tiles(items: Sequence[Tile]) -> str:
     """Return the HTML of a row of tiles."""
     cells = "".join(
         f'<div class="tile" title="{html.escape(t.title)}"><div class="k">{html.escape(t.name)}</div>'
-        f'<div class="v"><span>{html.escape(t.value)}</span></div><div class="n">{html.escape(t.note) or "&nbsp;"}</div></div>'
+        f'<div class="v"><span>{html.escape(t.value)}</span></div>'
+        f'<div class="n">{html.escape(t.note) or "&nbsp;"}</div></div>'
         for t in items
     )
     return f'{_TILE_CSS}<div class="tiles">{cells}</div>'

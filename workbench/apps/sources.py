@@ -24,8 +24,11 @@ def offered_symbols(settings: Settings, source: str, chosen: str) -> list[str]:
     """Return the chosen symbol, those stored of the same venue, and the usual ones of the kind that it trades."""
     store, name = open_store(settings), source.partition(":")[2]
     held = [str(s) for s in store.list(name)["symbol"]] if name else []
-    usual = [f"{s}:USDT" for s in _USUAL] if name == "binanceusdm" else _USUAL
-    return list(dict.fromkeys([chosen, *held, *(usual if source.startswith("live:") else [])]))
+    return list(dict.fromkeys([chosen, *held, *(_usual(source) if source.startswith("live:") else [])]))
+
+
+def _usual(source: str) -> list[str]:
+    return [f"{s}:USDT" if source == "live:binanceusdm" else s for s in _USUAL]
 
 
 def offered_timeframes(source: str, chosen: str) -> list[str]:
@@ -48,7 +51,7 @@ def choice_of(settings: Settings, source: str, symbol: str) -> dict[str, str]:
     A venue that streams has the usual ones; whether it has others is not known before it is asked.
     """
     if source.startswith("live:"):
-        usual = offered_symbols(settings, source, "")[-len(_USUAL) :]
+        usual = _usual(source)
         return {"symbol": symbol if symbol in usual else usual[0], "timeframe": "1m"}
     stored = open_store(settings).list(source) if source != "sample" else None
     if stored is None or stored.empty:

@@ -255,7 +255,9 @@ def test_what_is_wrong_missing_or_asked_in_a_ban_is_found(simulate: Simulate) ->
     def spoil(days: _Days) -> None:
         held = days.store.read("replay-binance", SYMBOL, "1h").copy()
         held.iloc[3] *= 1.001
-        days.store.write("replay-binance", SYMBOL, "1h", held.drop(index=held.index[5]), mode="replace")
+        bars, gone = held.drop(index=held.index[5]), held.index[5]
+        origin = days.store.provenance("replay-binance", SYMBOL, "1h").drop(index=gone)
+        days.store.write("replay-binance", SYMBOL, "1h", bars, mode="replace", provenance=origin)
 
     figures = simulate(FaultSchedule(), hours=1, afterwards=spoil)
     assert (figures.wrong, figures.stored) == (1, figures.expected - 1)
