@@ -13,7 +13,7 @@ import pytest
 
 from workbench.errors import ConfigError, DataError
 from workbench.features import REGISTRY, Feature, Registry, canonical, compute, feature, get, resolve, warmup
-from workbench.features.registry import code_hash
+from workbench.features.codehash import code_hash
 
 
 def momentum(bars: pd.DataFrame, *, window: int = 14, scale: float = 1.0) -> pd.DataFrame:

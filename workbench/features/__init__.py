@@ -11,7 +11,7 @@ from workbench.features.causality import FeatureCheck, check_all, check_causalit
 from workbench.features.compute import compute, feature_versions, list_features
 from workbench.features.design import Design, design_matrix, feature_matrix
 from workbench.features.labels import forward_return, label_classes
-from workbench.features.registry import REGISTRY, Feature, Registry, feature
+from workbench.features.registry import REGISTRY, Feature, Registry, feature, indicator
 from workbench.features.specs import BoundFeature, canonical, get, resolve, warmup
 from workbench.features.standardize import Standardizer
 
@@ -34,6 +34,7 @@ __all__ = [
     "feature_versions",
     "forward_return",
     "get",
+    "indicator",
     "label_classes",
     "list_features",
     "resolve",

@@ -37,13 +37,13 @@ def by_symbol(function: Callable[..., FloatArray], bars: Bars, *fields: str) -> 
     Panel
         Like the first field; NaN where the symbol does not trade.
     """
-    panels = [panel(bars, field) for field in fields]
-    inputs = [p.to_numpy(dtype=np.float64) for p in panels]
-    results = [
-        _one_symbol(function, [np.ascontiguousarray(v[:, j]) for v in inputs]) for j in range(panels[0].shape[1])
-    ]
+    panels = [panel(bars, field) for field in fields if field != "time"]
+    like = panels[0] if panels else panel(bars, bars.columns[0][0])
+    times = np.repeat(pd.DatetimeIndex(bars.index).as_unit("ns").asi8[:, np.newaxis], like.shape[1], axis=1)
+    inputs = [times if field == "time" else panel(bars, field).to_numpy(dtype=np.float64) for field in fields]
+    results = [_one_symbol(function, [np.ascontiguousarray(v[:, j]) for v in inputs]) for j in range(like.shape[1])]
     values = results[0][np.newaxis] if len(results) == 1 else np.array(results).reshape(len(results), len(bars))
-    return pd.DataFrame(values.T, index=bars.index, columns=panels[0].columns, copy=False)
+    return pd.DataFrame(values.T, index=bars.index, columns=like.columns, copy=False)
 
 
 def own_bar_numbers(bars: Bars, symbols: pd.Index) -> IntArray:

@@ -81,9 +81,13 @@ class Parameter:
 
 
 def read_parameters(
-    feature: str, function: Callable[..., Any], bounds: Mapping[str, tuple[float | None, float | None]]
+    feature: str,
+    function: Callable[..., Any],
+    bounds: Mapping[str, tuple[float | None, float | None]],
+    *,
+    n_inputs: int = 1,
 ) -> tuple[Parameter, ...]:
-    """Read the keyword parameters of ``(bars, *, window: int = 14)``, in order.
+    """Read the keyword parameters of ``(bars, *, window: int = 14)``, in order; ``n_inputs`` stand before them.
 
     Raises
     ------
@@ -92,7 +96,7 @@ def read_parameters(
         type, when bounds name no parameter or when a default breaks its own bounds.
     """
     found = list(inspect.signature(function).parameters.values())
-    rest = found[1:]
+    rest = found[n_inputs:]
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     if not found or found[0].kind not in positional or any(p.kind is not inspect.Parameter.KEYWORD_ONLY for p in rest):
         raise ConfigError(

@@ -1,29 +1,44 @@
 """The registry of features: what each one is called, reads, takes as parameters and remembers.
 
-A feature is a causal function of bars, ``(bars, *, window: int = 14) -> frame like bars["close"]``, whose row t
-uses rows up to t only. Registering it once makes it known to spec strings, to the contract tests and to the
-command line.
+A feature is causal: its row t uses rows up to t only. It is written in one of two forms:
+
+- an *indicator*, ``(close, *, window: int = 14) -> array``: arrays of one symbol's own bars in, one array out;
+- a *panel feature*, ``(bars, *, window: int = 14) -> frame like bars["close"]``: the bars of all symbols.
+
+Registering it once makes it known to spec strings, to the contract tests and to the command line.
 """
 
 from __future__ import annotations
 
-import ast
-import hashlib
 import inspect
 import keyword
-import textwrap
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, Literal, Protocol
 
 from workbench.config import did_you_mean
 from workbench.errors import ConfigError
+from workbench.features.codehash import Source, code_hash, deep_hash, source_of
 from workbench.features.parameters import Parameter, bind, read_parameters
-from workbench.typing import Bars, Panel
+from workbench.typing import Bars, FloatArray, Panel
 
-FIELDS = ("open", "high", "low", "close", "volume")
+BAR_FIELDS = ("open", "high", "low", "close", "volume")
+EXTRA_FIELDS = ("funding_rate", "mark", "basis", "open_interest")
+"""Fields that bars of perpetuals may have beside the five."""
+FIELDS = (*BAR_FIELDS, *EXTRA_FIELDS)
+INPUTS = (*FIELDS, "time")
+"""What an indicator may read: the fields, and the open times of the bars as int64 nanoseconds since 1970 UTC."""
 Rule = Callable[..., bool]
+Step = Callable[..., float]
+"""One bar's inputs in, the feature's value at that bar out (NaN during the warm-up); it keeps its state."""
+
+
+class StepMaker(Protocol):
+    """Makes a fresh `Step` from the feature's parameters by name."""
+
+    def __call__(self, **parameters: Any) -> Step: ...
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -46,15 +61,17 @@ class Feature:
         ``warmup + 1`` rows fix it.
     stationary
         False for prices, totals and other levels that wander; better not given to a model raw.
-    code_hash
-        16 hex digits of the function's source without decorator, docstring, comments and layout. Functions that it
-        calls are not part of it.
+    form
+        ``"indicator"`` or ``"panel"``.
+    stream
+        Makes the function that updates an indicator bar by bar; None: the stream runs the indicator itself on the
+        rows that it needs.
     """
 
     name: str
     version: int
     inputs: tuple[str, ...]
-    function: Callable[..., Panel]
+    function: Callable[..., Any]
     parameters: tuple[Parameter, ...]
     warmup: int | Callable[..., int] | None
     family: str
@@ -63,11 +80,31 @@ class Feature:
     recursive: bool
     stationary: bool
     rules: Mapping[str, Rule]
-    code_hash: str
+    form: Literal["indicator", "panel"]
+    stream: StepMaker | None
+    source: Source
 
     def __call__(self, bars: Bars, **parameters: Any) -> Panel:
-        """Run the function on bars; parameters are checked like those of a spec."""
-        return self.function(bars, **self.bind((), parameters))
+        """Compute the feature on bars, time × symbol; parameters are checked like those of a spec."""
+        values = self.bind((), parameters)
+        if self.form == "panel":
+            return self.function(bars, **values)
+        from workbench.features.columns import by_symbol
+
+        return by_symbol(lambda *columns: self.function(*columns, **values), bars, *self.inputs)
+
+    @cached_property
+    def code_hash(self) -> str:
+        """16 hex digits of the function's source without decorator, docstring, comments and layout.
+
+        Functions that it calls are not part of it; see `deep_hash`.
+        """
+        return code_hash(self.function, self.source)
+
+    @cached_property
+    def deep_hash(self) -> str:
+        """As `code_hash`, with every function and constant of its package that the function reaches."""
+        return deep_hash(self.function, self.source)
 
     def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Return all parameters by name; positional values bind in the order of the function's keywords.
@@ -153,8 +190,8 @@ REGISTRY = Registry()
 def feature(
     name: str,
     *,
-    version: int = 1,
     inputs: Sequence[str] = ("close",),
+    version: int = 1,
     warmup: int | Callable[..., int] | None = None,
     family: str = "other",
     bounds: Mapping[str, tuple[float | None, float | None]] | None = None,
@@ -171,10 +208,10 @@ def feature(
     ----------
     name
         A Python name; specs such as ``name(14)`` use it.
-    version
-        Whole number from 1 on; raise it when the numbers change.
     inputs
         Fields of the bars that the function reads; it is given only those.
+    version
+        Whole number from 1 on; raise it when the numbers change.
     warmup
         Rows of NaN at the start of a symbol's own bars: a number, or a function that takes the parameters by name.
         None: not declared, measured when asked for.
@@ -200,47 +237,107 @@ def feature(
     >>> momentum.name, momentum.version
     ('momentum', 1)
     """
-    fields = _checked_inputs(name, inputs)
-    if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
-        raise ConfigError(f"feature name {name!r} must be a plain name such as 'rsi', so that specs can hold it")
-    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise ConfigError(f"feature {name!r}: version must be a whole number from 1 on, got {version!r}")
+    fields = _checked_inputs(name, inputs, FIELDS)
+    _check_name_and_version(name, version)
 
     def register(function: Callable[..., Panel]) -> Feature:
-        parameters = read_parameters(name, function, bounds or {})
-        lines = (inspect.getdoc(function) or "").splitlines()
-        made = Feature(
-            name, version, fields, function, parameters, warmup, family, description or (lines[0] if lines else ""),
-            tuple(references), recursive, stationary, types.MappingProxyType(dict(rules or {})), code_hash(function),
-        )  # fmt: skip
-        object.__setattr__(made, "__doc__", function.__doc__)
-        object.__setattr__(made, "__wrapped__", function)
-        return registry.add(made)
+        declared = dict(bounds=bounds, rules=rules, description=description, references=references)
+        behaviour = dict(warmup=warmup, family=family, recursive=recursive, stationary=stationary)
+        return registry.add(_made(name, version, fields, function, "panel", None, **declared, **behaviour))
 
     return register
 
 
-def code_hash(function: Callable[..., Any]) -> str:
-    """Return 16 hex digits of a function's source without decorators, docstring, comments and layout.
+def indicator(
+    name: str,
+    *,
+    version: int = 1,
+    warmup: int | Callable[..., int] | None = None,
+    family: str = "other",
+    bounds: Mapping[str, tuple[float | None, float | None]] | None = None,
+    rules: Mapping[str, Rule] | None = None,
+    description: str = "",
+    references: Sequence[str] = (),
+    recursive: bool = False,
+    stationary: bool = True,
+    stream: StepMaker | None = None,
+    registry: Registry = REGISTRY,
+) -> Callable[[Callable[..., FloatArray]], Feature]:
+    """Register a function of one symbol's own bars, ``(high, low, close, *, window: int = 14)``, all arrays.
 
-    Where no source is kept (a plain Python prompt), the compiled code is hashed instead.
+    The names of its positional parameters say which inputs it reads: fields of the bars, or ``time``. It is given
+    C-contiguous float64 arrays of shape (n,) without NaN (int64 for ``time``) which it must not write to, n from 0
+    on, and returns float64 of shape (n,).
+
+    Parameters
+    ----------
+    stream
+        ``(**parameters)`` to a function of one bar's inputs that returns the value at that bar: the same feature,
+        updated bar by bar. Worth writing for recursive features.
+    name, version, warmup, family, bounds, rules, description, references, recursive, stationary
+        As in `feature`.
+
+    Examples
+    --------
+    >>> from workbench.features import Registry, indicator
+    >>> @indicator("range_share", warmup=0, registry=Registry())
+    ... def range_share(high, low, close):
+    ...     return (high - low) / close
+    >>> range_share.inputs
+    ('high', 'low', 'close')
     """
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, TypeError, SyntaxError):
-        text = repr(_compiled(function.__code__)) if inspect.isfunction(function) else repr(function)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
-    node = tree.body[0]
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-        node.decorator_list = []
-        if ast.get_docstring(node) is not None:
-            node.body = node.body[1:] or [ast.Pass()]
-    return hashlib.sha256(ast.unparse(node).encode()).hexdigest()[:16]
+    _check_name_and_version(name, version)
+
+    def register(function: Callable[..., FloatArray]) -> Feature:
+        positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        named = [p.name for p in inspect.signature(function).parameters.values() if p.kind in positional]
+        fields = _checked_inputs(name, named, INPUTS)
+        declared = dict(bounds=bounds, rules=rules, description=description, references=references)
+        behaviour = dict(warmup=warmup, family=family, recursive=recursive, stationary=stationary)
+        return registry.add(_made(name, version, fields, function, "indicator", stream, **declared, **behaviour))
+
+    return register
 
 
-def _compiled(code: types.CodeType) -> tuple[Any, ...]:
-    constants = tuple(_compiled(c) if isinstance(c, types.CodeType) else repr(c) for c in code.co_consts)
-    return (code.co_code, constants, code.co_names, code.co_varnames)
+def _made(
+    name: str,
+    version: int,
+    inputs: tuple[str, ...],
+    function: Callable[..., Any],
+    form: Literal["indicator", "panel"],
+    stream: StepMaker | None,
+    *,
+    warmup: Any,
+    family: str,
+    bounds: Any,
+    rules: Any,
+    description: str,
+    references: Sequence[str],
+    recursive: bool,
+    stationary: bool,
+) -> Feature:
+    n_inputs = len(inputs) if form == "indicator" else 1
+    lines = (inspect.getdoc(function) or "").splitlines()
+    made = Feature(
+        name=name,
+        version=version,
+        inputs=inputs,
+        function=function,
+        parameters=read_parameters(name, function, bounds or {}, n_inputs=n_inputs),
+        warmup=warmup,
+        family=family,
+        description=description or (lines[0] if lines else ""),
+        references=tuple(references),
+        recursive=recursive,
+        stationary=stationary,
+        rules=types.MappingProxyType(dict(rules or {})),
+        form=form,
+        stream=stream,
+        source=source_of(function),
+    )
+    object.__setattr__(made, "__doc__", function.__doc__)
+    object.__setattr__(made, "__wrapped__", function)
+    return made
 
 
 def _same_place(old: Feature, new: Feature) -> bool:
@@ -249,11 +346,18 @@ def _same_place(old: Feature, new: Feature) -> bool:
     return old.origin == "notebook" or old.function.__qualname__ == new.function.__qualname__
 
 
-def _checked_inputs(name: str, inputs: Sequence[str]) -> tuple[str, ...]:
+def _check_name_and_version(name: object, version: object) -> None:
+    if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
+        raise ConfigError(f"feature name {name!r} must be a plain name such as 'rsi', so that specs can hold it")
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise ConfigError(f"feature {name!r}: version must be a whole number from 1 on, got {version!r}")
+
+
+def _checked_inputs(name: str, inputs: Sequence[str], known: tuple[str, ...]) -> tuple[str, ...]:
     fields = (inputs,) if isinstance(inputs, str) else tuple(inputs)
     for field in fields:
-        if field not in FIELDS:
-            raise ConfigError(f"feature {name!r}: bars have no field {field!r}.{did_you_mean(str(field), FIELDS)}")
+        if field not in known:
+            raise ConfigError(f"feature {name!r}: bars have no field {field!r}.{did_you_mean(str(field), known)}")
     if not fields or len(set(fields)) < len(fields):
         raise ConfigError(f"feature {name!r}: inputs must name one or more different fields, got {inputs!r}")
     return fields

@@ -12,7 +12,7 @@ import pandas as pd
 
 from workbench.config import parse_spec
 from workbench.errors import ConfigError, DataError
-from workbench.features.registry import FIELDS, REGISTRY, Feature, Registry
+from workbench.features.registry import BAR_FIELDS, REGISTRY, Feature, Registry
 from workbench.typing import Bars, Panel
 
 
@@ -26,7 +26,7 @@ class BoundFeature:
 
     def __call__(self, bars: Bars) -> Panel:
         """Run the function on bars."""
-        return self.feature.function(bars, **self.parameters)
+        return self.feature(bars, **self.parameters)
 
     @property
     def canonical(self) -> str:
@@ -132,7 +132,7 @@ def _measured(bound: BoundFeature) -> int:
         rng.uniform(1, 2, n_bars),
     ]
     index = pd.date_range("2024-01-01", periods=n_bars, freq="h", tz="UTC", name="time")
-    columns = pd.MultiIndex.from_product([FIELDS, ["X"]], names=["field", "symbol"])
+    columns = pd.MultiIndex.from_product([BAR_FIELDS, ["X"]], names=["field", "symbol"])
     result = bound(pd.DataFrame(np.column_stack(values), index=index, columns=columns))
     known = np.flatnonzero(np.asarray(result.notna()).all(axis=1))
     if not known.size:

@@ -1,0 +1,163 @@
+"""What a function's code is, as a hash: of its own body, or with everything of its package that it reaches.
+
+The text is taken when the function is registered, so that the hash tells of the code that runs, also after the file
+was edited; it is parsed only when a hash is asked for.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import inspect
+import linecache
+import textwrap
+import types
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+_SNAPSHOTS: dict[str, str] = {}
+_PLAIN = (int, float, str, bool, bytes, type(None))
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a function stands: the whole text around it and its first line, or its compiled code where none is kept."""
+
+    text: str
+    line: int
+    name: str
+
+
+def source_of(function: Callable[..., Any]) -> Source:
+    """Take a function's source now; cheap, nothing is parsed."""
+    function = _plain(function)
+    code = getattr(function, "__code__", None)
+    name = getattr(function, "__name__", "function")
+    if code is None:
+        return Source(repr(function), 0, name)
+    text = _text(code.co_filename, function)
+    return Source(text, code.co_firstlineno, name) if text else Source(repr(_compiled(code)), 0, name)
+
+
+def code_hash(function: Callable[..., Any], source: Source | None = None) -> str:
+    """Return 16 hex digits of the body without decorators, docstring, comments and layout."""
+    return _digest(_body(source or source_of(function)))
+
+
+def deep_hash(function: Callable[..., Any], source: Source | None = None) -> str:
+    """Return 16 hex digits of the body and of every function and constant of its package that it reaches by name."""
+    parts = [_body(source or source_of(function))]
+    seen = {id(_plain(function))}
+    queue = list(_reached(_plain(function)))
+    while queue:
+        label, value = queue.pop(0)
+        plain = _plain(value)
+        if isinstance(plain, types.FunctionType):
+            if id(plain) not in seen and _same_package(plain, function):
+                seen.add(id(plain))
+                parts.append(f"{plain.__name__}: {_body(source_of(plain))}")
+                queue.extend(_reached(plain))
+        elif isinstance(plain, _PLAIN) or (isinstance(plain, tuple) and all(isinstance(v, _PLAIN) for v in plain)):
+            parts.append(f"{label} = {plain!r}")
+    return _digest("\n".join([parts[0], *sorted(parts[1:])]))
+
+
+def _reached(function: Any) -> Iterator[tuple[str, Any]]:
+    """Names of globals, attributes of modules and closed-over values that a function's code mentions."""
+    if not isinstance(function, types.FunctionType):
+        return
+    names = list(_names(function.__code__))
+    for name in names:
+        if name in function.__globals__:
+            value = function.__globals__[name]
+            yield name, value
+            if isinstance(value, types.ModuleType):
+                yield from ((n, getattr(value, n)) for n in names if hasattr(value, n))
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        yield name, cell.cell_contents
+
+
+def _names(code: types.CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _names(constant)
+
+
+def _plain(function: Any) -> Any:
+    """The Python function inside a compiled kernel or a registered feature."""
+    for attribute in ("py_func", "__wrapped__", "function"):
+        inner = getattr(function, attribute, None)
+        if isinstance(inner, types.FunctionType):
+            return inner
+    return function
+
+
+def _same_package(one: types.FunctionType, other: Any) -> bool:
+    def package(function: Any) -> str:
+        return str(getattr(_plain(function), "__module__", "")).split(".")[0]
+
+    return package(one) in {package(other), "workbench"}
+
+
+def _text(filename: str, function: Any) -> str:
+    if filename not in _SNAPSHOTS:
+        lines = linecache.getlines(filename)
+        if not lines:
+            try:
+                lines = inspect.findsource(function)[0]
+            except (OSError, TypeError):
+                return ""
+        if filename.startswith("<"):  # a notebook cell or a prompt: its name may come again with another text
+            return "".join(lines)
+        _SNAPSHOTS[filename] = "".join(lines)
+    return _SNAPSHOTS[filename]
+
+
+def forget(filename: str) -> None:
+    """Take a file's text anew: it is about to be loaded again."""
+    linecache.checkcache(filename)
+    _SNAPSHOTS.pop(filename, None)
+
+
+@lru_cache(maxsize=512)
+def _functions(text: str) -> dict[int, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda]:
+    """Every function in a text by its first line, decorators included."""
+    found: dict[int, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda] = {}
+    for node in ast.walk(ast.parse(textwrap.dedent(text))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+            found[first] = node
+        elif isinstance(node, ast.Lambda):
+            found.setdefault(node.lineno, node)
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _body(source: Source) -> str:
+    if not source.line:
+        return source.text
+    try:
+        node = _functions(source.text).get(source.line)
+    except SyntaxError:
+        node = None
+    if node is None:
+        return source.text
+    if isinstance(node, ast.Lambda):
+        return ast.unparse(node)
+    body = node.body[1:] or [ast.Pass()] if ast.get_docstring(node) is not None else node.body
+    bare = ast.FunctionDef(
+        name=node.name, args=node.args, body=body, decorator_list=[], returns=node.returns, type_params=[]
+    )
+    return ast.unparse(ast.fix_missing_locations(bare))
+
+
+def _compiled(code: types.CodeType) -> tuple[Any, ...]:
+    constants = tuple(_compiled(c) if isinstance(c, types.CodeType) else repr(c) for c in code.co_consts)
+    return (code.co_code, constants, code.co_names, code.co_varnames)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
