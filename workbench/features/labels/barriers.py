@@ -9,7 +9,7 @@ import numpy as np
 from workbench.config import did_you_mean
 from workbench.errors import ConfigError
 from workbench.features.labels.horizons import LABEL_WINDOW, MOST_BARS, trailing_volatility
-from workbench.features.labels.label import Label, Outcomes
+from workbench.features.labels.outcomes import Label, Outcomes
 from workbench.features.labels.registry import label
 from workbench.typing import Bars, Panel
 
@@ -83,7 +83,7 @@ def triple_barrier(
     Returns
     -------
     Label
-        ``values`` -1, 0, +1; ``details["barrier"]`` +1 profit-take, -1 stop, 0 vertical; ``t1`` the bar of the exit.
+        ``y`` -1, 0, +1; ``details["barrier"]`` +1 profit-take, -1 stop, 0 vertical; ``t1`` the bar of the exit.
 
     Notes
     -----

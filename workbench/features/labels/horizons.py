@@ -13,7 +13,7 @@ import pandas as pd
 
 from workbench.errors import ConfigError
 from workbench.features.compute import run_feature
-from workbench.features.labels.label import Label, Outcomes
+from workbench.features.labels.outcomes import Label, Outcomes
 from workbench.features.labels.registry import label
 from workbench.typing import Bars, Panel
 
@@ -87,7 +87,7 @@ def trailing_volatility(bars: Bars, window: int) -> Panel:
 def _following(bars: Bars, side: Panel, *, horizon: int, **_: object) -> Label:
     held = _held(bars, horizon, "fixed").label("returns")
     returns = held.returns * side
-    return replace(held, values=returns, returns=returns)
+    return replace(held, y=returns, returns=returns)
 
 
 @label(
@@ -122,7 +122,7 @@ def vol_scaled(bars: Bars, *, horizon: int = 10, window: int = LABEL_WINDOW) -> 
     unknown = scaled.isna()
     return replace(
         held,
-        values=scaled,
+        y=scaled,
         t1=held.t1.mask(unknown),
         returns=held.returns.mask(unknown),
         held=held.held.mask(unknown),

@@ -10,7 +10,7 @@ import pandas as pd
 
 from workbench.errors import ConfigError, DataError
 from workbench.features.columns import panel
-from workbench.features.labels.label import Label
+from workbench.features.labels.outcomes import Label
 from workbench.features.labels.registry import LABELS, LabelLike, resolve
 from workbench.typing import Bars, Panel
 
@@ -43,7 +43,7 @@ def meta_labels(
     Returns
     -------
     Label
-        ``values`` 1 or 0, NaN where there is no side or its outcome is unknown; ``returns`` of the position after
+        ``y`` 1 or 0, NaN where there is no side or its outcome is unknown; ``returns`` of the position after
         costs; ``details["gross"]`` before costs; ``t1`` the end of the position.
 
     Raises
@@ -78,7 +78,7 @@ def meta_labels(
     unknown = gross.isna()
     return replace(
         outcome,
-        values=(net > 0).astype(np.float64).mask(unknown),
+        y=(net > 0).astype(np.float64).mask(unknown),
         t1=outcome.t1.mask(unknown),
         returns=net.mask(unknown),
         held=outcome.held.mask(unknown),
@@ -98,7 +98,7 @@ def _checked_side(side: Panel, like: Panel) -> Panel:
     if wrong.any():
         row, column = (int(i) for i in np.argwhere(wrong)[0])
         raise DataError(
-            f"side is {values.iat[row, column]!r} at {values.index[row]} for {values.columns[column]};"
+            f"side is {values.to_numpy()[row, column]} at {values.index[row]} for {values.columns[column]};"
             " it must be -1, 0, 1 or NaN: take the sign of the forecast"
         )
     return values

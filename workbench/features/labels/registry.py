@@ -11,7 +11,7 @@ import pandas as pd
 
 from workbench.config import did_you_mean, parse_spec
 from workbench.errors import ConfigError
-from workbench.features.labels.label import Label
+from workbench.features.labels.outcomes import Label
 from workbench.features.parameters import Parameter, bind, read_parameters
 from workbench.features.registry import Rule
 from workbench.typing import Bars, Panel
@@ -42,7 +42,7 @@ class LabelKind:
     warmup
         Own bars at the start without a label, of the parameters: those of the trailing volatility.
     classes
-        True when the values are classes, False when they are numbers.
+        True when y is a class, False when it is a number.
     sided
         The same label for positions that follow a side, which meta-labels need; None where there is no exit that a
         position could follow.
@@ -195,7 +195,7 @@ def compute(bars: Bars, spec: LabelLike) -> Label:
     Returns
     -------
     Label
-        Values, t1, returns and details, on each symbol's own bars.
+        y, t1, returns and details, on each symbol's own bars.
 
     Raises
     ------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from workbench.features.labels.horizons import MOST_BARS
-from workbench.features.labels.label import Label, Outcomes
+from workbench.features.labels.outcomes import Label, Outcomes
 from workbench.features.labels.registry import label
 from workbench.typing import Bars
 
@@ -31,7 +31,7 @@ def trend_scan(bars: Bars, *, shortest: int = 5, longest: int = 20) -> Label:
     Returns
     -------
     Label
-        ``values`` -1, 0, +1; details ``t_value`` of the chosen line and ``horizon``, its length in bars; ``returns``
+        ``y`` -1, 0, +1; details ``t_value`` of the chosen line and ``horizon``, its length in bars; ``returns``
         over that horizon.
 
     Notes

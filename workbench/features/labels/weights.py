@@ -17,7 +17,7 @@ import pandas as pd
 from workbench.config import did_you_mean
 from workbench.errors import ConfigError, DataError
 from workbench.features.columns import own_bar_numbers, panel
-from workbench.features.labels.label import Label
+from workbench.features.labels.outcomes import Label
 from workbench.typing import Bars, FloatArray, IntArray, Panel
 
 KINDS = ("return", "uniqueness")
@@ -146,9 +146,14 @@ def sequential_bootstrap(
     wanted = starts.size if n_draws is None else n_draws
     if wanted < 0 or (wanted and not starts.size):
         raise ConfigError(f"n_draws must be 0 or more and needs labels to draw from, got {wanted} of {starts.size}")
+    if not wanted:
+        return np.empty(0, dtype=np.int64)
     order = np.argsort(starts, kind="stable")
+    starts, ends = starts[order], ends[order]
+    longest = int((ends - starts).max()) + 1
+    low, high = np.searchsorted(starts, starts - longest + 1), np.searchsorted(starts, ends, side="right")
     uniforms = np.random.default_rng(seed).random(wanted)
-    return order[draw_in_turn(starts[order], ends[order], uniforms)].astype(np.int64)
+    return order[draw_in_turn(starts, ends, low, high, longest, uniforms)].astype(np.int64)
 
 
 def label_spans(label: Label, bars: Bars, symbol: str) -> tuple[IntArray, IntArray, IntArray]:
@@ -156,9 +161,9 @@ def label_spans(label: Label, bars: Bars, symbol: str) -> tuple[IntArray, IntArr
 
     A position decided at own bar k and held for h bars lives through the own bars k + 1 to k + h.
     """
-    numbers = own_bar_numbers(bars, label.values.columns)[:, label.values.columns.get_loc(symbol)]
+    numbers = own_bar_numbers(bars, label.y.columns)[:, label.y.columns.get_loc(symbol)]
     held = label.held[symbol].to_numpy()
-    rows = np.flatnonzero(label.values[symbol].notna().to_numpy())
+    rows = np.flatnonzero(label.y[symbol].notna().to_numpy())
     first = numbers[rows] + 1
     return rows, first, first + held[rows].astype(np.int64) - 1
 
@@ -177,15 +182,15 @@ def sample_weights(label: Label, bars: Bars, kind: str = "uniqueness", *, oldest
     """
     if kind not in KINDS:
         raise ConfigError(f"sample_weights: kind is {kind!r}.{did_you_mean(str(kind), KINDS)}")
-    weights = np.full(label.values.shape, np.nan)
-    for j, symbol in enumerate(label.values.columns):
+    weights = np.full(label.y.shape, np.nan)
+    for j, symbol in enumerate(label.y.columns):
         rows, first, last = label_spans(label, bars, symbol)
         if not rows.size:
             continue
         unique = average_uniqueness(first, last)
         one = unique if kind == "uniqueness" else return_attribution(first, last, _log_returns(bars, symbol))
         weights[rows, j] = one * time_decay(unique, oldest)
-    return pd.DataFrame(weights, index=label.values.index, columns=label.values.columns, copy=False)
+    return pd.DataFrame(weights, index=label.y.index, columns=label.y.columns, copy=False)
 
 
 def _log_returns(bars: Bars, symbol: str) -> FloatArray:
@@ -213,5 +218,8 @@ def _spans(first: npt.ArrayLike, last: npt.ArrayLike, n_bars: int | None) -> tup
     if wrong.size:
         i = int(wrong[0])
         limit = "" if n_bars is None else f" within the {n_bars} bars"
-        raise DataError(f"label {i} lives from bar {starts[i]} to bar {ends[i]}; it must start at 0 or later and end{limit} after it starts")
+        raise DataError(
+            f"label {i} lives from bar {starts[i]} to bar {ends[i]};"
+            f" it must start at 0 or later and end{limit}, not before it starts"
+        )
     return starts, ends

@@ -22,7 +22,7 @@ class Label:
 
     Attributes
     ----------
-    values
+    y
         What a model learns: a class (-1, 0, +1; 0 or 1 for meta-labels) or a number.
     t1
         Open time of the last bar that the label looks at. Purging training rows whose t1 is not before the first test
@@ -38,7 +38,7 @@ class Label:
         The canonical spec it was computed by.
     """
 
-    values: Panel
+    y: Panel
     t1: Panel
     returns: Panel
     held: Panel
@@ -48,7 +48,7 @@ class Label:
     @property
     def known(self) -> Panel:
         """True where the label is known."""
-        return self.values.notna()
+        return self.y.notna()
 
 
 class Outcomes:
@@ -97,10 +97,10 @@ class Outcomes:
         frame.columns = self.like.columns
         return frame
 
-    def label(self, values: str, *details: str) -> Label:
-        """Return the label whose values are the column of that name."""
+    def label(self, y: str, *details: str) -> Label:
+        """Return the label whose y is the column of that name."""
         return Label(
-            values=self.frame(values),
+            y=self.frame(y),
             t1=self.times(),
             returns=self.frame("returns"),
             held=self.frame("held"),
