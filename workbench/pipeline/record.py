@@ -51,7 +51,7 @@ def make_record(
         started=started.isoformat(),
         finished=finished.isoformat(),
         parameters=dict(evaluation.parameters.flat()),
-        dataset=_describe(evaluation.dataset),
+        dataset=describe_dataset(evaluation.dataset),
         metrics=judgement.metrics,
         baselines=judgement.baselines,
         trial=judgement.trial,
@@ -61,7 +61,8 @@ def make_record(
     )
 
 
-def _describe(dataset: Dataset) -> Json:
+def describe_dataset(dataset: Dataset) -> Json:
+    """Return what a record says of its data: name, version, hash, symbols and span."""
     times = dataset.bars.index
     return {
         "name": dataset.name,
