@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from workbench.config import did_you_mean
-from workbench.errors import DataError, WorkbenchError
-from workbench.features.registry import FIELDS, REGISTRY, Registry
+from workbench.errors import ConfigError
+from workbench.features.expressions.evaluate import evaluate, evaluate_single
+from workbench.features.market import Market
+from workbench.features.registry import REGISTRY, Registry
 from workbench.features.specs import BoundFeature, FeatureLike, resolve, resolve_all
-from workbench.typing import Bars, Panel
+from workbench.typing import Bars, FloatArray, Panel
+
+Specs = FeatureLike | Iterable[FeatureLike] | Mapping[str, str]
 
 
-def compute(bars: Bars, specs: FeatureLike | Iterable[FeatureLike]) -> pd.DataFrame:
+def compute(
+    bars: Bars, specs: Specs, *, timeframe: str | None = None, errors: Literal["raise", "collect"] = "raise"
+) -> pd.DataFrame:
     """Compute features.
 
     Parameters
@@ -23,7 +28,13 @@ def compute(bars: Bars, specs: FeatureLike | Iterable[FeatureLike]) -> pd.DataFr
     bars
         Bars by the house's convention, as `workbench.data.check_bars` returns them.
     specs
-        Specs such as ``["rsi(14)", "ret(1)"]``, one spec, or functions registered with `feature`.
+        Specs such as ``["rsi(14)", "ema(50)@4h", "rank(ret(20))"]``, one spec, registered features, or expressions by
+        name, which may use each other: ``{"fast": "ema(12)", "gap": "close / fast - 1"}``.
+    timeframe
+        Length of the bars such as ``1h``, for specs with a higher time frame; told from the times where left out.
+    errors
+        ``raise`` the first, or ``collect`` them: what fails is NaN, the rest is computed, and the messages by spec are
+        in ``frame.attrs["errors"]``.
 
     Returns
     -------
@@ -41,18 +52,51 @@ def compute(bars: Bars, specs: FeatureLike | Iterable[FeatureLike]) -> pd.DataFr
     -----
     A symbol's features are computed on its own bars: rows where it does not trade are skipped and stay NaN.
     """
+    if errors not in ("raise", "collect"):
+        raise ConfigError(f"errors must be 'raise' or 'collect', got {errors!r}")
     bound = resolve_all(specs)
-    market = _Market(bars)
-    frames = [market.run(one) for one in bound]
-    return pd.concat(frames, axis=1, keys=[b.text for b in bound], names=["spec", "symbol"])
+    market = Market(bars)
+    found: dict[str, str] = {}
+    values = _values(market, bound, _base(market, bound, timeframe), found if errors == "collect" else None)
+    levels = [pd.Index([b.text for b in bound], dtype=object), market.symbol_index]
+    columns = pd.MultiIndex.from_product(levels, names=["spec", "symbol"])
+    frame = pd.DataFrame(values.reshape(values.shape[0] * values.shape[1], market.n_bars).T, index=bars.index, columns=columns, copy=False)
+    if errors == "collect":
+        frame.attrs["errors"] = found
+    return frame
 
 
-def run_feature(bars: Bars, spec: FeatureLike) -> Panel:
+def run_feature(bars: Bars, spec: FeatureLike, *, timeframe: str | None = None) -> Panel:
     """Compute one feature: a panel, time × symbol."""
-    return _Market(bars).run(resolve(spec))
+    market, bound = Market(bars), resolve(spec)
+    values = _values(market, [bound], _base(market, [bound], timeframe), None)
+    return pd.DataFrame(values[0].T, index=bars.index, columns=market.symbol_index, copy=False)
 
 
-def feature_versions(specs: FeatureLike | Iterable[FeatureLike]) -> dict[str, str]:
+def _values(market: Market, bound: list[BoundFeature], base: int | None, found: dict[str, str] | None) -> FloatArray:
+    """float64, (n_specs, n_symbols, n_bars)."""
+    if len(bound) == 1 and found is None:
+        column = evaluate_single(market, bound[0].text, bound[0].node, base)
+        if column is not None:
+            return column.reshape(1, 1, -1)
+    out = np.empty((len(bound), len(market.symbols), market.n_bars))
+    failed = None if found is None else lambda k, err: found.__setitem__(bound[k].text, str(err))
+    evaluate(market, [(b.text, b.node) for b in bound], out, base=base, failed=failed)
+    return out
+
+
+def _base(market: Market, bound: list[BoundFeature], timeframe: str | None) -> int | None:
+    """Length of the bars in nanoseconds where a spec needs it."""
+    if not any(b.timeframes for b in bound):
+        return None
+    from workbench.data.timeframes import infer_timeframe, timeframe_delta
+
+    if timeframe is None and market.n_bars < 2:
+        return None
+    return int(timeframe_delta(timeframe or infer_timeframe(market.index)).value)
+
+
+def feature_versions(specs: Specs) -> dict[str, str]:
     """Return what each spec stands for in this process, to be kept with a run or a model and compared later.
 
     Examples
@@ -64,7 +108,7 @@ def feature_versions(specs: FeatureLike | Iterable[FeatureLike]) -> dict[str, st
     'rsi(14) v1'
     """
     bound = resolve_all(specs)
-    return {b.text: f"{b.canonical} v{b.feature.version} {b.feature.code_hash}" for b in bound}
+    return {b.text: b.version() for b in bound}
 
 
 def list_features(registry: Registry = REGISTRY) -> pd.DataFrame:
@@ -90,111 +134,3 @@ def list_features(registry: Registry = REGISTRY) -> pd.DataFrame:
     ]
     columns = list(rows[0]) if rows else ["name", "family"]
     return pd.DataFrame(rows, columns=columns).sort_values(["family", "name"], ignore_index=True)
-
-
-class _Market:
-    """Bars narrowed to the fields that each feature declared, cut out once per set of fields."""
-
-    def __init__(self, bars: Bars) -> None:
-        _check_layout(bars)
-        self._bars = bars
-        columns: Any = bars.columns
-        self._place: dict[tuple[str, str], int] = {column: i for i, column in enumerate(columns)}
-        self._symbols = list(dict.fromkeys(symbol for _, symbol in self._place))
-        self._cut: dict[tuple[str, ...], pd.DataFrame] = {}
-
-    def run(self, bound: BoundFeature) -> Panel:
-        """Run one feature on its own copy of its inputs and check what it returns."""
-        given = self._inputs(bound)
-        handed = given.copy(deep=False)
-        try:
-            result = bound(handed)
-        except WorkbenchError:
-            raise
-        except Exception as err:
-            raise DataError(
-                f"feature {bound.text!r} failed: {type(err).__name__}: {err}; run it alone to see the line"
-            ) from err
-        if not _untouched(handed, given):
-            raise DataError(
-                f"feature {bound.text!r} changes the bars it is given; work on a copy: bars['close'].copy()"
-            )
-        return self._checked(bound, result)
-
-    def _inputs(self, bound: BoundFeature) -> pd.DataFrame:
-        fields = bound.feature.inputs
-        if fields not in self._cut:
-            columns = [(field, symbol) for field in fields for symbol in self._symbols]
-            for field, symbol in columns:
-                if (field, symbol) not in self._place:
-                    self._refuse_missing(bound, field, symbol)
-            self._cut[fields] = _one_block(self._columns([self._place[c] for c in columns]))
-        return self._cut[fields]
-
-    def _columns(self, places: list[int]) -> pd.DataFrame:
-        first, last = places[0], places[-1]
-        if places == list(range(first, last + 1)):
-            return self._bars.iloc[:, first : last + 1]  # neighbours: no copy
-        return self._bars.take(places, axis=1)
-
-    def _refuse_missing(self, bound: BoundFeature, field: str, symbol: str) -> None:
-        has = list(dict.fromkeys(f for f, s in self._place if s == symbol))
-        raise DataError(
-            f"feature {bound.text!r} needs the field {field!r} of {symbol}, which these bars lack"
-            f" (they have {', '.join(has)}); load bars with {', '.join(bound.feature.inputs)}"
-        )
-
-    def _checked(self, bound: BoundFeature, result: object) -> Panel:
-        wanted = (
-            f"a frame like bars[{bound.feature.inputs[0]!r}]: {len(self._bars)} rows × {len(self._symbols)} symbols"
-        )
-        if not isinstance(result, pd.DataFrame):
-            raise DataError(f"feature {bound.text!r} returned {type(result).__name__}; it must return {wanted}")
-        if list(result.columns) != self._symbols or len(result) != len(self._bars):
-            n_rows, n_columns = result.shape
-            raise DataError(
-                f"feature {bound.text!r} returned {n_rows} rows × {n_columns} columns {list(result.columns)[:5]};"
-                f" it must return {wanted} ({', '.join(map(str, self._symbols))[:80]})"
-            )
-        if not result.index.equals(self._bars.index):
-            raise DataError(
-                f"feature {bound.text!r} returned another index; it must return {wanted} with the bars' own times"
-            )
-        numeric = all(pd.api.types.is_numeric_dtype(t) for t in result.dtypes)
-        if not numeric:
-            raise DataError(
-                f"feature {bound.text!r} returned {sorted(set(map(str, result.dtypes)))}; it must return float64"
-            )
-        return result.astype(np.float64)
-
-
-def _check_layout(bars: Bars) -> None:
-    if not isinstance(bars, pd.DataFrame) or bars.columns.nlevels != 2 or not isinstance(bars.index, pd.DatetimeIndex):
-        raise DataError(
-            "bars must be a frame with a time index and (field, symbol) columns;"
-            " load them with wb.load_bars(...) or check them with wb.data.check_bars(bars)"
-        )
-    if not bars.columns.is_unique or not bars.index.is_unique or not bars.index.is_monotonic_increasing:
-        raise DataError(
-            "bars must have unique columns and unique, increasing times; check them with wb.data.check_bars(bars)"
-        )
-    unknown = [f for f in bars.columns.unique(0) if f not in FIELDS]
-    if unknown:
-        hint = did_you_mean(str(unknown[0]), FIELDS)
-        raise DataError(f"bars have an unknown field {unknown[0]!r} in their first column level.{hint}")
-
-
-def _one_block(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the frame as float64 in one piece of memory, so that `_untouched` sees a write; itself where it is so."""
-    values = frame.to_numpy(dtype=np.float64)
-    if np.may_share_memory(values, frame.to_numpy(dtype=np.float64)):
-        return frame  # pandas knows that it belongs to the bars, and copies when a result is written to
-    return pd.DataFrame(values, index=frame.index, columns=frame.columns, copy=False)
-
-
-def _untouched(handed: pd.DataFrame, given: pd.DataFrame) -> bool:
-    """Whether a shallow copy still shares its memory: pandas copies on the first write."""
-    same_labels = handed.columns is given.columns or handed.columns.equals(given.columns)
-    if not same_labels or not handed.index.equals(given.index):
-        return False
-    return handed.empty or np.shares_memory(handed.to_numpy(), given.to_numpy())

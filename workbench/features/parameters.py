@@ -32,7 +32,7 @@ class Parameter:
         """Whether a spec must give it."""
         return self.default is inspect.Parameter.empty
 
-    def check(self, feature: str, value: Any) -> Any:
+    def check(self, feature: str, value: Any, *, noun: str = "feature") -> Any:
         """Return the value in its type, an int widened to float where a float is asked for.
 
         Raises
@@ -46,18 +46,18 @@ class Parameter:
             value = float(value)
         if type(value) is not self.kind:
             raise ConfigError(
-                f"feature {feature!r}: {self.name} must be {_WORDS[self.kind]}, got {value!r};"
+                f"{noun} {feature!r}: {self.name} must be {_WORDS[self.kind]}, got {value!r};"
                 f" write {self._example(feature)}"
             )
         if self.kind is float and not math.isfinite(value):
             raise ConfigError(
-                f"feature {feature!r}: {self.name} must be finite, got {value!r}; write {self._example(feature)}"
+                f"{noun} {feature!r}: {self.name} must be finite, got {value!r}; write {self._example(feature)}"
             )
         too_low = self.low is not None and value < self.low
         too_high = self.high is not None and value > self.high
         if too_low or too_high:
             raise ConfigError(
-                f"feature {feature!r}: {self.name} must be {self._range()}, got {value!r}; {self._cure(too_low)}"
+                f"{noun} {feature!r}: {self.name} must be {self._range()}, got {value!r}; {self._cure(too_low)}"
             )
         return value
 
@@ -128,24 +128,29 @@ def _read(feature: str, found: inspect.Parameter, bounds: tuple[float | None, fl
 
 
 def bind(
-    feature: str, parameters: Sequence[Parameter], args: Sequence[Any], kwargs: Mapping[str, Any]
+    feature: str,
+    parameters: Sequence[Parameter],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    *,
+    noun: str = "feature",
 ) -> dict[str, Any]:
     """Return every parameter by name, in the function's order; see `workbench.features.Feature.bind`."""
     names = [p.name for p in parameters]
     if len(args) > len(names):
         takes = f"{len(names)} parameter{'s' * (len(names) != 1)} ({', '.join(names) or 'none'})"
         raise ConfigError(
-            f"feature {feature!r} takes {takes}, got {len(args)} values {tuple(args)!r}; remove the extra ones"
+            f"{noun} {feature!r} takes {takes}, got {len(args)} values {tuple(args)!r}; remove the extra ones"
         )
     given: dict[str, Any] = dict(zip(names, args, strict=False))
     for name, value in kwargs.items():
         if name not in names:
             hint = did_you_mean(name, names) or " It takes none."
-            raise ConfigError(f"feature {feature!r} has no parameter {name!r}.{hint}")
+            raise ConfigError(f"{noun} {feature!r} has no parameter {name!r}.{hint}")
         if name in given:
-            raise ConfigError(f"feature {feature!r}: {name} is given twice, {given[name]!r} and {value!r}; keep one")
+            raise ConfigError(f"{noun} {feature!r}: {name} is given twice, {given[name]!r} and {value!r}; keep one")
         given[name] = value
     missing = [p.name for p in parameters if p.required and p.name not in given]
     if missing:
-        raise ConfigError(f"feature {feature!r} needs {missing[0]}; write {feature}({missing[0]}=...)")
-    return {p.name: p.check(feature, given[p.name]) if p.name in given else p.default for p in parameters}
+        raise ConfigError(f"{noun} {feature!r} needs {missing[0]}; write {feature}({missing[0]}=...)")
+    return {p.name: p.check(feature, given[p.name], noun=noun) if p.name in given else p.default for p in parameters}

@@ -124,6 +124,11 @@ class Feature:
     def __repr__(self) -> str:
         return f"<feature {self.name}({', '.join(map(str, self.parameters))}) v{self.version}>"
 
+    @cached_property
+    def trusted(self) -> bool:
+        """Whether it is the library's own, whose tests hold it to write to no input."""
+        return str(self.function.__module__).startswith("workbench.")
+
     @property
     def origin(self) -> str:
         """Module that registered it; every notebook cell counts as one."""
@@ -136,6 +141,8 @@ class Registry:
 
     def __init__(self) -> None:
         self._features: dict[str, Feature] = {}
+        self.parsed: dict[str, Any] = {}
+        """Trees by text, kept until the registry changes; see `workbench.features.specs`."""
 
     def add(self, feature: Feature) -> Feature:
         """Add a feature, or replace it when the same cell or the same function of a reloaded module runs again.
@@ -152,6 +159,7 @@ class Registry:
                 f" (function {old.function.__qualname__}); choose another name"
             )
         self._features[feature.name] = feature
+        self.parsed.clear()
         return feature
 
     def get(self, name: str) -> Feature:
@@ -173,6 +181,7 @@ class Registry:
     def discard(self, name: str) -> None:
         """Forget a feature; an unknown name is fine."""
         self._features.pop(name, None)
+        self.parsed.clear()
 
     def __iter__(self) -> Iterator[Feature]:
         return iter([self._features[n] for n in self.names()])

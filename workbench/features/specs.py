@@ -1,81 +1,158 @@
-"""From a spec string to a feature with its parameters: ``rsi(14)`` binds 14 to ``window``."""
+"""From a spec to what it means: ``rsi(14)`` binds 14 to ``window``, an expression becomes a tree."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
-from workbench.config import parse_spec
 from workbench.errors import ConfigError, DataError
+from workbench.features.codehash import code_hash
+from workbench.features.expressions.parsing import parse
+from workbench.features.expressions.tree import Call, Field, Higher, Node, Operation, features_of, is_cross, walk
 from workbench.features.registry import BAR_FIELDS, REGISTRY, Feature, Registry
-from workbench.typing import Bars, Panel
 
 
 @dataclass(frozen=True, eq=False)
 class BoundFeature:
-    """A feature with all its parameters, and the text that asked for it."""
+    """A feature or an expression of features with all its parameters, and the text that asked for it."""
 
-    feature: Feature
-    parameters: Mapping[str, Any]
+    node: Node
     text: str
-
-    def __call__(self, bars: Bars) -> Panel:
-        """Run the function on bars."""
-        return self.feature(bars, **self.parameters)
 
     @property
     def canonical(self) -> str:
         """Every parameter by position: two specs that mean the same have the same one."""
-        values = ", ".join(repr(v) for v in self.parameters.values())
-        return f"{self.feature.name}({values})" if values else self.feature.name
+        return self.node.text
 
     @property
     def declared_warmup(self) -> int | None:
-        """Declared rows of NaN at the start, or None where the author declared none."""
-        declared = self.feature.warmup
-        return int(declared(**self.parameters)) if callable(declared) else declared
+        """Rows of NaN at the start, as declared and inferred; None where an author declared none, or where it depends
+        on the times of the bars (a higher time frame)."""
+        return self.node.warmup
+
+    @cached_property
+    def features(self) -> Mapping[str, Feature]:
+        """The registered features in it, by name."""
+        return MappingProxyType(features_of(self.node))
+
+    @property
+    def feature(self) -> Feature:
+        """The feature that it is.
+
+        Raises
+        ------
+        ConfigError
+            When it is an expression of several parts.
+        """
+        if self.plain and isinstance(self.node, Call):
+            return self.node.feature
+        raise ConfigError(f"{self.text!r} is an expression, not one registered feature; use its .features")
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is one registered feature on the bars' own fields."""
+        return isinstance(self.node, Call) and all(isinstance(c, Field) for c in self.node.children)
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """Parameters by name; of an expression, none."""
+        return MappingProxyType(self.node.parameters if self.plain and isinstance(self.node, Call) else {})
+
+    @property
+    def recursive(self) -> bool:
+        """Whether a value depends on all earlier rows."""
+        return any(f.recursive for f in self.features.values()) or self.node.warmup is None
+
+    @property
+    def stationary(self) -> bool:
+        """False for one feature that says so of itself; an expression is taken to be free of levels."""
+        return not self.plain or self.feature.stationary
+
+    @property
+    def cross(self) -> bool:
+        """Whether it looks across symbols."""
+        return any(is_cross(n) for n in walk(self.node))
+
+    @property
+    def timeframes(self) -> tuple[str, ...]:
+        """Higher time frames that it names."""
+        return tuple(dict.fromkeys(n.timeframe for n in walk(self.node) if isinstance(n, Higher)))
+
+    def version(self, *, deep: bool = False) -> str:
+        """Return what it stands for in this process: canonical text, versions and code hashes.
+
+        Parameters
+        ----------
+        deep
+            Take in all code that is reached, helper functions included; for caches.
+        """
+        if self.plain and not deep:
+            return f"{self.canonical} v{self.feature.version} {self.feature.code_hash}"
+        parts = [f"{f.name} v{f.version} {f.deep_hash if deep else f.code_hash}" for f in self.features.values()]
+        signs = {n.operator.name: n.operator for n in walk(self.node) if isinstance(n, Operation)}
+        parts += [f"{name} {code_hash(o.function)}" for name, o in signs.items()]
+        return f"{self.canonical} {hashlib.sha256('; '.join(sorted(parts)).encode()).hexdigest()[:16]}"
 
 
 FeatureLike: TypeAlias = str | Feature | BoundFeature
 
 
-def resolve(spec: FeatureLike, registry: Registry = REGISTRY) -> BoundFeature:
-    """Return the feature that a spec names, with all parameters checked.
+def resolve(spec: FeatureLike, registry: Registry = REGISTRY, names: Mapping[str, str] | None = None) -> BoundFeature:
+    """Return the feature or expression that a spec names, with all parameters checked.
+
+    Parameters
+    ----------
+    names
+        Further expressions by name that the text may use.
 
     Raises
     ------
     ConfigError
-        When the text is no spec, the name is unknown or a parameter does not fit.
+        When the text cannot be read, a name is unknown or a parameter does not fit.
     """
     if isinstance(spec, BoundFeature):
         return spec
     if isinstance(spec, Feature):
-        return BoundFeature(spec, MappingProxyType(spec.bind((), {})), spec.name)
+        fields: tuple[Node, ...] = tuple(Field(f) for f in spec.inputs) if spec.form == "indicator" else ()
+        return BoundFeature(Call(spec, spec.bind((), {}), fields), spec.name)
     if callable(spec):
         name = getattr(spec, "__name__", "function")
         raise ConfigError(f"{name!r} is a plain function; register it with @feature({name!r}) first")
-    parsed = parse_spec(spec)
-    feature = registry.get(parsed.name)
-    return BoundFeature(feature, MappingProxyType(feature.bind(parsed.args, parsed.kwargs)), spec)
+    if names or not isinstance(spec, str):
+        return BoundFeature(parse(spec, registry, names), spec)
+    if spec not in registry.parsed:
+        registry.parsed[spec] = BoundFeature(parse(spec, registry), spec)
+    return registry.parsed[spec]
 
 
-def resolve_all(specs: FeatureLike | Iterable[FeatureLike], registry: Registry = REGISTRY) -> list[BoundFeature]:
+def resolve_all(
+    specs: FeatureLike | Iterable[FeatureLike] | Mapping[str, str], registry: Registry = REGISTRY
+) -> list[BoundFeature]:
     """Resolve one or more specs, refusing an empty list and one that names the same thing twice.
+
+    Parameters
+    ----------
+    specs
+        One spec, several, or expressions by name, which may use each other's names.
 
     Raises
     ------
     ConfigError
         As `resolve`; also for no spec at all, and for two specs with one meaning.
     """
-    listed = [specs] if isinstance(specs, str | Feature | BoundFeature) else list(specs)
-    if not listed:
+    if isinstance(specs, Mapping):
+        bound = [BoundFeature(resolve(text, registry, specs).node, name) for name, text in specs.items()]
+    else:
+        bound = [resolve(s, registry) for s in ([specs] if isinstance(specs, str | Feature | BoundFeature) else specs)]
+    if not bound:
         raise ConfigError("no feature is named; give one or more specs such as ['ret(1)', 'rsi(14)']")
-    bound = [resolve(s, registry) for s in listed]
     seen: dict[str, str] = {}
     for one in bound:
         if one.canonical in seen:
@@ -119,7 +196,8 @@ def warmup(spec: FeatureLike) -> int:
 
 
 def _measured(bound: BoundFeature) -> int:
-    counts = [v for v in bound.parameters.values() if isinstance(v, int)]
+    counts = [v for n in walk(bound.node) for v in getattr(n, "parameters", {}).values() if isinstance(v, int)]
+    counts += [n.warmup or 0 for n in walk(bound.node)]
     n_bars = 200 + 4 * sum(counts)
     rng = np.random.default_rng(0)
     close = 100 * np.exp(np.cumsum(rng.normal(0, 0.01, n_bars)))
@@ -133,7 +211,9 @@ def _measured(bound: BoundFeature) -> int:
     ]
     index = pd.date_range("2024-01-01", periods=n_bars, freq="h", tz="UTC", name="time")
     columns = pd.MultiIndex.from_product([BAR_FIELDS, ["X"]], names=["field", "symbol"])
-    result = bound(pd.DataFrame(np.column_stack(values), index=index, columns=columns))
+    from workbench.features.compute import run_feature
+
+    result = run_feature(pd.DataFrame(np.column_stack(values), index=index, columns=columns), bound)
     known = np.flatnonzero(np.asarray(result.notna()).all(axis=1))
     if not known.size:
         raise DataError(f"feature {bound.text!r} is NaN on all {n_bars} bars of a trial market; declare its warmup=")
