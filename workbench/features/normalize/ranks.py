@@ -71,14 +71,16 @@ class RankGauss:
         shares = (np.arange(m) + 0.5) / m
         normal = NormalDist()
         scores = np.array([normal.inv_cdf(p) for p in shares])
-        scores = (scores - scores[::-1]) / 2  # symmetric to the last bit, so that a constant column maps to exactly 0
         self.quantiles_, self.scores_ = [], []
         ordered = np.sort(values, axis=0)
         for j in range(values.shape[1]):
             grid = np.interp(shares * len(values) - 0.5, np.arange(len(values)), ordered[:, j])
             kept, place = np.unique(grid, return_inverse=True)
             self.quantiles_.append(kept)
-            self.scores_.append(np.bincount(place, weights=scores) / np.bincount(place))
+            mean = np.bincount(place, weights=scores) / np.bincount(place)
+            self.scores_.append(
+                np.where(np.abs(mean) < 1e-12, 0.0, mean)
+            )  # a constant column maps to 0, not to rounding
         self.n_rows_ = len(values)
         return self
 
