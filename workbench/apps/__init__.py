@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from workbench.apps.backtests import BacktestPage, backtest_page
+    from workbench.apps.factors import FeaturesPage, features_page
     from workbench.apps.live import LiveChartPage, live_chart_page
     from workbench.apps.riskcenter import RiskCenterPage, risk_center_page
     from workbench.apps.server import serve
@@ -19,11 +20,13 @@ if TYPE_CHECKING:
 _HOMES = {
     "BacktestPage": "backtests",
     "DataPage": "store",
+    "FeaturesPage": "factors",
     "LiveChartPage": "live",
     "RiskCenterPage": "riskcenter",
     "TrainingPage": "training",
     "backtest_page": "backtests",
     "data_page": "store",
+    "features_page": "factors",
     "live_chart_page": "live",
     "risk_center_page": "riskcenter",
     "serve": "server",
@@ -33,11 +36,13 @@ _HOMES = {
 __all__ = [
     "BacktestPage",
     "DataPage",
+    "FeaturesPage",
     "LiveChartPage",
     "RiskCenterPage",
     "TrainingPage",
     "backtest_page",
     "data_page",
+    "features_page",
     "live_chart_page",
     "risk_center_page",
     "serve",

@@ -13,7 +13,7 @@ from workbench.charts import theme_css
 from workbench.errors import ConfigError
 
 _HERE = Path(__file__).parent
-ORDER = ("live_chart", "risk_center", "backtest", "train", "data")
+ORDER = ("live_chart", "risk_center", "backtest", "train", "features", "data")
 ICON = (
     "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
     "%3Crect width='16' height='16' rx='3' fill='%2310202b'/%3E"

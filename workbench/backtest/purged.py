@@ -99,7 +99,13 @@ class PurgedKFold:
         return [self._fold(k, edges[k], edges[k + 1], bars, times, ends) for k in range(self.n_folds)]
 
     def _fold(
-        self, number: int, start: int, stop: int, bars: pd.DatetimeIndex, times: pd.DatetimeIndex, ends: pd.DatetimeIndex
+        self,
+        number: int,
+        start: int,
+        stop: int,
+        bars: pd.DatetimeIndex,
+        times: pd.DatetimeIndex,
+        ends: pd.DatetimeIndex,
     ) -> PurgedFold:
         first, last = bars[start], bars[stop - 1]
         in_test = np.asarray((times >= first) & (times <= last))
@@ -120,7 +126,7 @@ class PurgedKFold:
 
     def _free_after(self, ends: pd.DatetimeIndex, last: pd.Timestamp, bars: pd.DatetimeIndex) -> pd.Timestamp | None:
         """Time after which training may begin again: the end of the last test label, moved on by the embargo."""
-        known = ends[~ends.isna()]
+        known = ends[np.asarray(ends.notna())]
         end = max(known.max(), last) if len(known) else last
         place = int(bars.searchsorted(end, side="right")) - 1 + self.embargo
         return max(end, bars[place]) if place < len(bars) else None

@@ -41,7 +41,7 @@ def monthly_table(returns: pd.Series, *, height: int | None = None) -> Any:
     years = [str(y) for y in sorted(table.index, reverse=True)]
     height = height or max(150, 92 + 23 * len(years))
     squares = hv.HeatMap(cells, ["month", "y"], ["return", "shown"]).opts(
-        cmap=_diverging(), clim=(-reach, reach), colorbar=False, line_color=None, fill_alpha=0.85, tools=["hover"]
+        cmap=diverging(), clim=(-reach, reach), colorbar=False, line_color=None, fill_alpha=0.85, tools=["hover"]
     )
     text = hv.Labels(cells, ["month", "y"], "text").opts(text_font_size="11px", text_color="#10161b")
     squares = squares.redim.values(month=columns, y=years)
@@ -57,7 +57,9 @@ def monthly_table(returns: pd.Series, *, height: int | None = None) -> Any:
     )
 
 
-def _diverging() -> list[str]:
+def diverging() -> list[str]:
+    """Return 65 light colours from low over neutral to high, on which dark text is readable."""
+
     def mix(a: str, b: str, t: float) -> str:
         parts = [(int(a[i : i + 2], 16), int(b[i : i + 2], 16)) for i in (1, 3, 5)]
         return "#" + "".join(f"{round(x + (y - x) * t):02x}" for x, y in parts)

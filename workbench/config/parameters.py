@@ -143,6 +143,40 @@ class TrainParameters(_Experiment):
     device: str = Field("auto", description="auto, cpu or cuda")
 
 
+class FeaturesParameters(_Market):
+    """What features are worth: coverage, information, decay, quantiles, redundancy and importance."""
+
+    notebook: ClassVar[str] = "features"
+    symbols: Symbols = Field(
+        ["AAPL", "GOOG", "IBM", "MSFT"], description="from three symbols on, features are judged across them"
+    )
+    features: list[str] = Field(list(DEFAULT_FEATURES), min_length=1, description="feature specs")
+    horizon: int = Field(5, ge=1, le=500, description="bars ahead that the label looks, from the fill at the next open")
+    horizons: list[int] = Field([1, 2, 5, 10, 20, 60], min_length=1, description="bars ahead for the decay")
+    quantiles: int = Field(5, ge=2, le=20, description="quantiles whose returns are compared")
+    threshold: float = Field(0.7, ge=0, le=1, description="rank correlation from which features form a cluster")
+    model: str = Field("logistic", description="model spec for the importance; it must read rows, not windows")
+    folds: int = Field(5, ge=2, le=50, description="folds of the purged cross-validation")
+    embargo: int = Field(20, ge=0, le=10_000, description="bars kept free after a test part's last label")
+    seed: int = Field(7, ge=0, le=2**32 - 1, description="seed of the permutations and of the model")
+
+    @field_validator("horizons")
+    @classmethod
+    def _horizons_in_order(cls, value: list[int]) -> list[int]:
+        wrong = [h for h in value if not 1 <= h <= 500]
+        if wrong:
+            raise ValueError(f"a horizon must be 1 to 500 bars, and {wrong[0]} is not")
+        if value != sorted(set(value)):
+            raise ValueError("horizons must increase, each named once")
+        return value
+
+    @field_validator("model")
+    @classmethod
+    def _readable_spec(cls, value: str) -> str:
+        parse_spec(value)
+        return value
+
+
 class LiveChartParameters(Parameters):
     """A chart of a stream: a venue's, a recording, or stored bars that are replayed."""
 
@@ -172,7 +206,14 @@ class RiskCenterParameters(Parameters):
 
 NOTEBOOKS: dict[str, type[Parameters]] = {
     p.notebook: p
-    for p in (DataParameters, BacktestParameters, TrainParameters, LiveChartParameters, RiskCenterParameters)
+    for p in (
+        DataParameters,
+        FeaturesParameters,
+        BacktestParameters,
+        TrainParameters,
+        LiveChartParameters,
+        RiskCenterParameters,
+    )
 }
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from workbench.notebook.cells import Cell, check_notebook, parameters_source, sync_parameters, write_notebook
     from workbench.notebook.config import Config, load_config
+    from workbench.notebook.factors import feature_overview
     from workbench.notebook.forms import Form, form
     from workbench.notebook.market import chart_bars
     from workbench.notebook.running import run
@@ -20,6 +21,7 @@ _HOMES = {
     "Form": "forms",
     "chart_bars": "market",
     "check_notebook": "cells",
+    "feature_overview": "factors",
     "form": "forms",
     "inspect_market": "stored",
     "load_config": "config",
@@ -37,6 +39,7 @@ __all__ = [
     "Form",
     "chart_bars",
     "check_notebook",
+    "feature_overview",
     "form",
     "inspect_market",
     "load_config",

@@ -62,7 +62,7 @@ def overview(record: RunRecord) -> Html:
 
     leading = {k: record.metrics[k] for k in _LEADING if k in record.metrics}
     table = metrics_table(leading, record.baselines)._repr_html_()
-    return _screen([_verdict(record), f'<div class="wb-two"><div>{table}</div>{_facts(record)}</div>'])
+    return screen_of([_verdict(record), f'<div class="wb-two"><div>{table}</div>{_facts(record)}</div>'])
 
 
 def risk_overview(record: RunRecord, parameters: RiskCenterParameters) -> Html:
@@ -93,16 +93,18 @@ def risk_overview(record: RunRecord, parameters: RiskCenterParameters) -> Html:
         }
         for label, function in (("value at risk", risk.value_at_risk), ("expected shortfall", risk.expected_shortfall))
     }
-    return _screen(
-        [_notice(color, f"State: {state}", f"<p>{words}</p>"), _facts(record), risk_table(measures)._repr_html_()]
+    return screen_of(
+        [notice_of(color, f"State: {state}", f"<p>{words}</p>"), _facts(record), risk_table(measures)._repr_html_()]
     )
 
 
-def _screen(parts: list[str]) -> Html:
+def screen_of(parts: list[str]) -> Html:
+    """Return the parts of a screen below each other."""
     return Html(f'<style>{_CSS}</style><div class="wb-screen">{"".join(f"<div>{p}</div>" for p in parts)}</div>')
 
 
-def _notice(color: str, title: str, body: str) -> str:
+def notice_of(color: str, title: str, body: str) -> str:
+    """Return the HTML of a band with a title; ``body`` is HTML."""
     return f'<div class="wb-verdict" style="--wb-mark:{color}"><b>{html.escape(title)}</b>{body}</div>'
 
 
@@ -110,12 +112,12 @@ def _verdict(record: RunRecord) -> str:
     gates = list(record.verdict.get("gates", []))
     n_refused = sum(not g["passed"] for g in gates)
     if not gates:
-        return _notice("#7b8794", "Not judged", "<p>No gate was asked.</p>")
+        return notice_of("#7b8794", "Not judged", "<p>No gate was asked.</p>")
     if record.verdict.get("passed"):
         color, title = "#00897b", f"Passed all {len(gates)} gates: may be promoted"
     else:
         color, title = "#d55e00", f"Refused by {n_refused} of {len(gates)} gates: not to be promoted"
-    return _notice(color, title, f'<ul class="wb-gates">{"".join(_gate(g) for g in gates)}</ul>')
+    return notice_of(color, title, f'<ul class="wb-gates">{"".join(_gate(g) for g in gates)}</ul>')
 
 
 def _gate(gate: Mapping[str, Any]) -> str:
@@ -128,10 +130,15 @@ def _facts(record: RunRecord) -> str:
         "Trials": _trial(record.trial),
         "Costs": _costs(record),
         "Timing": (TIMING, ""),
-        "Data": _data(record.dataset),
+        "Data": data_of(record.dataset),
         "Model": _model(record),
         "Run": (record.run_id[:12], f"code {str(record.environment.get('git', '–'))[:12]}"),
     }
+    return facts_of(facts)
+
+
+def facts_of(facts: Mapping[str, tuple[str, str]]) -> str:
+    """Return the HTML of named facts, each with a note in small print."""
     rows = "".join(
         f"<div><dt>{name}</dt><dd>{html.escape(text)}<br><small>{html.escape(note)}</small></dd></div>"
         for name, (text, note) in facts.items()
@@ -171,7 +178,8 @@ def _model(record: RunRecord) -> tuple[str, str]:
     return text, f"seed {own.get('seed', '–')}"
 
 
-def _data(dataset: Mapping[str, Any]) -> tuple[str, str]:
+def data_of(dataset: Mapping[str, Any]) -> tuple[str, str]:
+    """Return name and version of a record's data, and its span and hash."""
     first, last = (str(dataset.get(k, ""))[:10] for k in ("first", "last"))
     name = f"{dataset.get('name', '–')}, version {dataset.get('version', '–')}"
     return (

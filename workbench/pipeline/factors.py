@@ -187,7 +187,9 @@ def _keep(factors: _Factors, settings: Settings, now: datetime, began: float, pr
     with start_run(settings, factors.parameters.notebook, name, now) as tracker:
         progress(0.9, "keeping the record")
         finished = now + timedelta(seconds=time.perf_counter() - began)
-        record = _record(factors, name, tracker.run_id, _reports_before(factors.dataset, settings), settings, now, finished)
+        record = _record(
+            factors, name, tracker.run_id, _reports_before(factors.dataset, settings), settings, now, finished
+        )
         write_record(record, settings)
         try:
             log_record(record, settings)

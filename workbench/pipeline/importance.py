@@ -141,7 +141,7 @@ def _measured(
         if getattr(model, "lookback", 1) != 1:
             raise ConfigError("importance needs a model that reads single rows, such as logistic; got one of windows")
         set_tail_purge(model, times[train], t1[train])
-        return model.fit(np.ascontiguousarray(scaled[np.ix_(train, columns)]), y[train])
+        return model.fit(np.ascontiguousarray(scaled[train][:, columns]), y[train])
 
     model = fitted(list(range(X.shape[1])))
     given = np.ascontiguousarray(scaled[test])
@@ -167,7 +167,7 @@ def _measured(
 def _permuted(values: FloatArray, columns: list[int], rng: np.random.Generator) -> FloatArray:
     """Return the rows with some columns taken from other rows, together."""
     out = values.copy()
-    out[:, columns] = values[np.ix_(rng.permutation(len(values)), columns)]
+    out[:, columns] = values[rng.permutation(len(values))][:, columns]
     return out
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from workbench.config import (
     BacktestParameters,
+    FeaturesParameters,
     Job,
     Settings,
     TrainParameters,
@@ -19,7 +20,7 @@ from workbench.config import (
 from workbench.errors import ConfigError, WorkbenchError
 from workbench.reports.runner import notebook_file
 
-_ORDER = ("data", "live_chart", "train", "backtest")
+_ORDER = ("data", "live_chart", "features", "train", "backtest")
 LAST = ("risk_center",)
 """Notebooks that read the runs of the others, and so begin when these are done."""
 
@@ -113,20 +114,22 @@ def _check_specs(job: Job) -> None:
 
     for spec in [*getattr(job.parameters, "features", ()), *getattr(job.parameters, "indicators", ())]:
         warmup(spec)
+    if isinstance(job.parameters, BacktestParameters | FeaturesParameters):
+        from workbench.models import check_model_spec
+
+        check_model_spec(job.parameters.model)
     if isinstance(job.parameters, BacktestParameters):
         import pandas as pd
 
         from workbench.backtest import position_rule
-        from workbench.models import check_model_spec
 
-        check_model_spec(job.parameters.model)
         position_rule(job.parameters.rule, pd.DataFrame([[0.0]]))
 
 
 def _check_bars(job: Job, settings: Settings) -> None:
     """Refuse a range without bars, a symbol named twice, and fewer bars than one fold needs."""
     parameters = job.parameters
-    if not isinstance(parameters, BacktestParameters | TrainParameters):
+    if not isinstance(parameters, BacktestParameters | FeaturesParameters | TrainParameters):
         return
     import pandas as pd
 
