@@ -148,9 +148,7 @@ def _body(source: Source) -> str:
     if isinstance(node, ast.Lambda):
         return ast.unparse(node)
     body = node.body[1:] or [ast.Pass()] if ast.get_docstring(node) is not None else node.body
-    bare = ast.FunctionDef(
-        name=node.name, args=node.args, body=body, decorator_list=[], returns=node.returns, type_params=[]
-    )
+    bare = ast.FunctionDef(name=node.name, args=node.args, body=body, decorator_list=[], returns=node.returns)
     return ast.unparse(ast.fix_missing_locations(bare))
 
 

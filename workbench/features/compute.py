@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -19,14 +19,15 @@ Specs = FeatureLike | Iterable[FeatureLike] | Mapping[str, str]
 
 
 def compute(
-    bars: Bars, specs: Specs, *, timeframe: str | None = None, errors: Literal["raise", "collect"] = "raise"
+    bars: Bars | Market, specs: Specs, *, timeframe: str | None = None, errors: Literal["raise", "collect"] = "raise"
 ) -> pd.DataFrame:
     """Compute features.
 
     Parameters
     ----------
     bars
-        Bars by the house's convention, as `workbench.data.check_bars` returns them.
+        Bars by the house's convention, as `workbench.data.check_bars` returns them; or a `Market` made of them, which
+        saves looking at them again in each of many calls.
     specs
         Specs such as ``["rsi(14)", "ema(50)@4h", "rank(ret(20))"]``, one spec, registered features, or expressions by
         name, which may use each other: ``{"fast": "ema(12)", "gap": "close / fast - 1"}``.
@@ -55,12 +56,12 @@ def compute(
     if errors not in ("raise", "collect"):
         raise ConfigError(f"errors must be 'raise' or 'collect', got {errors!r}")
     bound = resolve_all(specs)
-    market = Market(bars)
+    market = bars if isinstance(bars, Market) else Market(bars)
     found: dict[str, str] = {}
     values = _values(market, bound, _base(market, bound, timeframe), found if errors == "collect" else None)
-    levels = [pd.Index([b.text for b in bound], dtype=object), market.symbol_index]
-    columns = pd.MultiIndex.from_product(levels, names=["spec", "symbol"])
-    frame = pd.DataFrame(values.reshape(values.shape[0] * values.shape[1], market.n_bars).T, index=bars.index, columns=columns, copy=False)
+    if market is not bars:
+        market.forget()
+    frame = _frame(values, [b.text for b in bound], market)
     if errors == "collect":
         frame.attrs["errors"] = found
     return frame
@@ -70,7 +71,16 @@ def run_feature(bars: Bars, spec: FeatureLike, *, timeframe: str | None = None) 
     """Compute one feature: a panel, time × symbol."""
     market, bound = Market(bars), resolve(spec)
     values = _values(market, [bound], _base(market, [bound], timeframe), None)
+    market.forget()
     return pd.DataFrame(values[0].T, index=bars.index, columns=market.symbol_index, copy=False)
+
+
+def _frame(values: FloatArray, texts: list[str], market: Market) -> pd.DataFrame:
+    n_specs, n_symbols, n_bars = values.shape
+    levels: list[Any] = [pd.Index(texts, dtype=object), market.symbol_index]
+    codes: Any = [np.repeat(np.arange(n_specs), n_symbols), np.tile(np.arange(n_symbols), n_specs)]
+    columns = pd.MultiIndex(levels=levels, codes=codes, names=["spec", "symbol"], verify_integrity=False)
+    return pd.DataFrame(values.reshape(n_specs * n_symbols, n_bars).T, index=market.index, columns=columns, copy=False)
 
 
 def _values(market: Market, bound: list[BoundFeature], base: int | None, found: dict[str, str] | None) -> FloatArray:

@@ -59,6 +59,9 @@ class Own:
 class Market:
     """The arrays of a frame of bars, without a copy where the frame is one piece of float64 memory.
 
+    Make one to compute features of the same bars many times: which rows are a symbol's own is then looked up once. The
+    frame must not be changed while it is in use.
+
     Attributes
     ----------
     frame, index, symbols, n_bars
@@ -95,6 +98,10 @@ class Market:
         """Return one field of one symbol over all rows; not to be written to."""
         return self.values[self._place[field, self.symbols[symbol]]]
 
+    def place(self, field: str, symbol: str) -> int:
+        """Return the number of a column of the frame."""
+        return self._place[field, symbol]
+
     def require(self, text: str, fields: frozenset[str]) -> None:
         """Refuse a feature whose fields the bars lack.
 
@@ -114,9 +121,9 @@ class Market:
 
     def own(self, symbol: int, fields: frozenset[str]) -> Own:
         """Return a symbol's own bars: the rows on which it has all of the fields."""
-        read = fields - {"time"} or frozenset(self.fields[-1:] if "close" not in self.fields else ["close"])
-        key = (symbol, read)
+        key = (symbol, fields)
         if key not in self._own:
+            read = fields - {"time"} or {"close" if "close" in self.fields else self.fields[0]}
             holes = [f for f in sorted(read) if not self._complete(f, symbol)]
             if not holes:
                 self._own[key] = self._whole(symbol)
@@ -125,6 +132,10 @@ class Market:
                 same = next((o for (s, _), o in self._own.items() if s == symbol and _equal(o.rows, rows)), None)
                 self._own[key] = same or Own(self, symbol, rows)
         return self._own[key]
+
+    def forget(self) -> None:
+        """Drop what was taken of single symbols: it points back here, and would keep results alive for a while."""
+        self._own.clear()
 
     def _whole(self, symbol: int) -> Own:
         key = (symbol, frozenset[str]())
@@ -136,9 +147,8 @@ class Market:
         key = (field, symbol)
         if key not in self._full:
             column = self.column(field, symbol)
-            with np.errstate(all="ignore"):
-                total = np.dot(column, column)  # NaN where one value is: the quickest way to see it
-            self._full[key] = not np.isnan(total) or not bool(np.isnan(column).any())
+            total = float(np.dot(column, column))  # NaN where one value is: the quickest way to see it
+            self._full[key] = total == total or not bool(np.isnan(column).any())
         return self._full[key]
 
 

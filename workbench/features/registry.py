@@ -16,7 +16,7 @@ import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from workbench.config import did_you_mean
 from workbench.errors import ConfigError
@@ -35,10 +35,8 @@ Step = Callable[..., float]
 """One bar's inputs in, the feature's value at that bar out (NaN during the warm-up); it keeps its state."""
 
 
-class StepMaker(Protocol):
-    """Makes a fresh `Step` from the feature's parameters by name."""
-
-    def __call__(self, **parameters: Any) -> Step: ...
+StepMaker = Callable[..., Step]
+"""Makes a fresh `Step` from the feature's parameters by name."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -250,8 +248,8 @@ def feature(
     _check_name_and_version(name, version)
 
     def register(function: Callable[..., Panel]) -> Feature:
-        declared = dict(bounds=bounds, rules=rules, description=description, references=references)
-        behaviour = dict(warmup=warmup, family=family, recursive=recursive, stationary=stationary)
+        declared: dict[str, Any] = dict(bounds=bounds, rules=rules, description=description, references=references)
+        behaviour: dict[str, Any] = dict(warmup=warmup, family=family, recursive=recursive, stationary=stationary)
         return registry.add(_made(name, version, fields, function, "panel", None, **declared, **behaviour))
 
     return register
@@ -301,8 +299,8 @@ def indicator(
         positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
         named = [p.name for p in inspect.signature(function).parameters.values() if p.kind in positional]
         fields = _checked_inputs(name, named, INPUTS)
-        declared = dict(bounds=bounds, rules=rules, description=description, references=references)
-        behaviour = dict(warmup=warmup, family=family, recursive=recursive, stationary=stationary)
+        declared: dict[str, Any] = dict(bounds=bounds, rules=rules, description=description, references=references)
+        behaviour: dict[str, Any] = dict(warmup=warmup, family=family, recursive=recursive, stationary=stationary)
         return registry.add(_made(name, version, fields, function, "indicator", stream, **declared, **behaviour))
 
     return register

@@ -179,11 +179,12 @@ def canonical(spec: FeatureLike) -> str:
     return resolve(spec).canonical
 
 
-def warmup(spec: FeatureLike) -> int:
+def warmup(spec: FeatureLike, timeframe: str = "1h") -> int:
     """Return the rows of NaN at the start of a symbol's bars.
 
-    Declared ones are returned as they are. Where the author declared none, the feature is run on a small made-up
-    market and its leading rows of NaN are counted.
+    Declared and inferred ones are returned as they are. Where the author declared none, or a higher time frame is
+    named, the feature is run on a small made-up market of bars of ``timeframe`` that begins at 00:00 UTC on a Monday,
+    and its leading rows of NaN are counted.
 
     Raises
     ------
@@ -192,13 +193,18 @@ def warmup(spec: FeatureLike) -> int:
     """
     bound = resolve(spec)
     declared = bound.declared_warmup
-    return declared if declared is not None else _measured(bound)
+    return declared if declared is not None else _measured(bound, timeframe)
 
 
-def _measured(bound: BoundFeature) -> int:
+def _measured(bound: BoundFeature, timeframe: str) -> int:
+    from workbench.data.timeframes import timeframe_delta
+    from workbench.features.compute import run_feature
+
     counts = [v for n in walk(bound.node) for v in getattr(n, "parameters", {}).values() if isinstance(v, int)]
     counts += [n.warmup or 0 for n in walk(bound.node)]
-    n_bars = 200 + 4 * sum(counts)
+    length = timeframe_delta(timeframe)
+    ratio = max((timeframe_delta(f) // length for f in bound.timeframes), default=1)
+    n_bars = int((200 + 4 * sum(counts)) * max(ratio, 1))
     rng = np.random.default_rng(0)
     close = 100 * np.exp(np.cumsum(rng.normal(0, 0.01, n_bars)))
     spread = 1 + rng.uniform(0.001, 0.01, n_bars)
@@ -209,11 +215,10 @@ def _measured(bound: BoundFeature) -> int:
         close,
         rng.uniform(1, 2, n_bars),
     ]
-    index = pd.date_range("2024-01-01", periods=n_bars, freq="h", tz="UTC", name="time")
+    index = pd.date_range("2024-01-01", periods=n_bars, freq=length, tz="UTC", name="time")
     columns = pd.MultiIndex.from_product([BAR_FIELDS, ["X"]], names=["field", "symbol"])
-    from workbench.features.compute import run_feature
-
-    result = run_feature(pd.DataFrame(np.column_stack(values), index=index, columns=columns), bound)
+    market = pd.DataFrame(np.column_stack(values), index=index, columns=columns)
+    result = run_feature(market, bound, timeframe=timeframe)
     known = np.flatnonzero(np.asarray(result.notna()).all(axis=1))
     if not known.size:
         raise DataError(f"feature {bound.text!r} is NaN on all {n_bars} bars of a trial market; declare its warmup=")

@@ -69,7 +69,7 @@ class Predictor:
         if strangers:
             known = ", ".join(self.extra["symbols"])
             raise DataError(f"the model was trained on {known}, not on {strangers[0]}; give bars of those")
-        needed = history_needed(self.extra["features"])
+        needed = history_needed(self.extra["features"], self.extra["timeframe"])
         if len(bars) < needed:
             raise DataError(
                 f"{len(bars)} bars are too few to predict as in the walk-forward, whose recursive features had run in; "
@@ -80,13 +80,13 @@ class Predictor:
             raise DataError(f"the model was trained on {self.extra['timeframe']} bars, these are {timeframe} bars")
 
 
-def history_needed(features: list[str]) -> int:
+def history_needed(features: list[str], timeframe: str = "1h") -> int:
     """Return the bars after which features no longer depend on where the bars began.
 
     A recursive feature (an exponential average, Wilder's RSI) forgets its seed geometrically: after eight windows its
     weight is below 2e-7. Others need their warm-up only, which the design matrix checks.
     """
-    return max((8 * warmup(f) for f in features if resolve(f).feature.recursive), default=1)
+    return max((8 * warmup(f, timeframe) for f in features if resolve(f).recursive), default=1)
 
 
 def champion(settings: Settings, name: str) -> Predictor:
@@ -107,7 +107,7 @@ def champion(settings: Settings, name: str) -> Predictor:
 
 
 def _refuse_changed_features(name: str, trained_on: dict[str, str]) -> None:
-    now = feature_versions(trained_on)
+    now = feature_versions(list(trained_on))
     for spec, version in trained_on.items():
         if now[spec] != version:
             raise ArtifactError(

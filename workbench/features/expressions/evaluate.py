@@ -7,14 +7,15 @@ stands in several features is computed once a symbol.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple, Protocol
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from workbench.errors import DataError, WorkbenchError
-from workbench.features.expressions.higher import HigherBars, check_multiple, higher_bars
+from workbench.features.expressions.higher import HigherBars, Rows, check_multiple, higher_bars
 from workbench.features.expressions.panels import run_panel_feature
 from workbench.features.expressions.tree import (
     Call,
@@ -40,15 +41,6 @@ class Series(NamedTuple):
 
     values: Any
     start: int
-
-
-class _Rows(Protocol):
-    """Where a symbol's fields come from: its own bars, or its bars of a higher time frame."""
-
-    @property
-    def size(self) -> int: ...
-
-    def field(self, name: str) -> Any: ...
 
 
 def evaluate(
@@ -78,20 +70,23 @@ def evaluate(
     DataError
         Naming the feature: a missing field, or a feature that fails or returns what it must not.
     """
-    live = _Live(roots, out, failed)
+    plans = [_Root(k, text, node, fields_of(node), is_panel_call(node)) for k, (text, node) in enumerate(roots)]
+    live = _Live(out, failed)
     panels: dict[str, FloatArray] = {}
-    for k, text, root in live:
-        with live.guarded(k):
-            market.require(text, fields_of(root))
-            for node in walk(root):
+    for root in plans:
+        with live.guarded(root.number):
+            market.require(root.text, root.fields)
+            for node in walk(root.node):
                 if is_cross(node) and node.text not in panels:
-                    panels[node.text] = _across(market, text, node, panels, base)
+                    panels[node.text] = _across(market, root.text, node, panels, base)
 
     def one(symbol: int) -> None:
         scope = _Symbol(market, symbol, panels, base)
-        for k, text, root in live:
-            with live.guarded(k):
-                scope.write(text, root, out[k, symbol])
+        with np.errstate(all="ignore"):
+            for root in plans:
+                if root.number not in live.dead:
+                    with live.guarded(root.number):
+                        scope.write(root, out[root.number, symbol])
 
     n_symbols = len(market.symbols)
     workers = min(os.cpu_count() or 1, 8, n_symbols)
@@ -121,47 +116,42 @@ def first_rows(market: Market, root: Node, base: int | None = None) -> list[int]
         if is_cross(node) and node.text not in panels:
             panels[node.text] = _across(market, root.text, node, panels, base)
     fields = fields_of(root)
-    return [
-        _Symbol(market, j, panels, base).series(root.text, root, market.own(j, fields)).start
-        for j in range(len(market.symbols))
-    ]
+    with np.errstate(all="ignore"):
+        return [
+            _Symbol(market, j, panels, base).series(root.text, root, market.own(j, fields)).start
+            for j in range(len(market.symbols))
+        ]
+
+
+class _Root(NamedTuple):
+    """A feature to compute: its number, its text, its tree and what follows from the tree."""
+
+    number: int
+    text: str
+    node: Node
+    fields: frozenset[str]
+    panel: bool
 
 
 class _Live:
-    """The roots that have not failed."""
+    """Which roots have failed, and whom to tell."""
 
-    def __init__(
-        self, roots: list[tuple[str, Node]], out: FloatArray, failed: Callable[[int, WorkbenchError], None] | None
-    ) -> None:
-        self._roots, self._out, self._failed = roots, out, failed
-        self._dead: set[int] = set()
+    def __init__(self, out: FloatArray, failed: Callable[[int, WorkbenchError], None] | None) -> None:
+        self._out, self._failed = out, failed
+        self.dead: set[int] = set()
 
-    def __iter__(self) -> Any:
-        return ((k, text, root) for k, (text, root) in enumerate(self._roots) if k not in self._dead)
-
-    def guarded(self, k: int) -> _Guard:
-        return _Guard(self, k)
-
-    def bury(self, k: int, error: WorkbenchError) -> bool:
-        if self._failed is None:
-            return False
-        self._out[k] = np.nan
-        if k not in self._dead:
-            self._dead.add(k)
-            self._failed(k, error)
-        return True
-
-
-class _Guard:
-    """Hands a root's error to the caller who asked for it."""
-
-    def __init__(self, live: _Live, k: int) -> None:
-        self._live, self._k = live, k
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
-        return isinstance(error, WorkbenchError) and self._live.bury(self._k, error)
+    @contextmanager
+    def guarded(self, k: int) -> Iterator[None]:
+        """Hand a root's error to the caller who asked for it."""
+        try:
+            yield
+        except WorkbenchError as err:
+            if self._failed is None:
+                raise
+            self._out[k] = np.nan
+            if k not in self.dead:
+                self.dead.add(k)
+                self._failed(k, err)
 
 
 class _Symbol:
@@ -172,20 +162,20 @@ class _Symbol:
         self._known: dict[tuple[int, str], Series] = {}
         self._higher: dict[tuple[int, str], HigherBars] = {}
 
-    def write(self, text: str, root: Node, out: FloatArray) -> None:
+    def write(self, root: _Root, out: FloatArray) -> None:
         """Compute a root and write it to a column over all rows."""
-        if is_panel_call(root):
-            out[:] = self._panels[root.text][self._symbol]  # as it was returned: the checks want to see all of it
+        if root.panel:
+            out[:] = self._panels[root.node.text][self._symbol]  # as returned: the checks want to see all of it
             return
-        own = self._market.own(self._symbol, fields_of(root))
+        own = self._market.own(self._symbol, root.fields)
         if own.rows is not None:
-            own.spread(self.series(text, root, own).values, out)
+            own.spread(self.series(root.text, root.node, own).values, out)
             return
-        made = self.series(text, root, own, out)
+        made = self.series(root.text, root.node, own, out)
         if made.values is not out:
             out[:] = made.values
 
-    def series(self, text: str, node: Node, rows: _Rows, out: FloatArray | None = None) -> Series:
+    def series(self, text: str, node: Node, rows: Rows, out: FloatArray | None = None) -> Series:
         """Return a node's series over rows; into ``out`` where it is free to choose."""
         key = (id(rows), node.text)
         if key in self._known:
@@ -210,7 +200,7 @@ class _Symbol:
         present = ~np.isnan(values)
         return Series(values, int(present.argmax()) if present.any() else values.size)
 
-    def _call(self, text: str, node: Call, rows: _Rows) -> Series:
+    def _call(self, text: str, node: Call, rows: Rows) -> Series:
         inputs = [self.series(text, c, rows) for c in node.children]
         start = min(max((s.start for s in inputs), default=0), rows.size)
         arrays = [_array(s.values, rows.size)[start:] for s in inputs]
@@ -222,7 +212,7 @@ class _Symbol:
             own = node.own_warmup
         return Series(values if not start else _padded(values, start), min(start + own, rows.size))
 
-    def _operation(self, text: str, node: Operation, rows: _Rows, out: FloatArray | None) -> Series:
+    def _operation(self, text: str, node: Operation, rows: Rows, out: FloatArray | None) -> Series:
         inputs = [self.series(text, c, rows) for c in node.children]
         before = max(s.start for s in inputs)
         start = min(before + node.lookback, rows.size)
@@ -230,12 +220,11 @@ class _Symbol:
         values[:start] = np.nan
         if start < rows.size:
             arrays = [s.values if np.ndim(s.values) == 0 else s.values[before:] for s in inputs]
-            with np.errstate(all="ignore"):
-                node.operator.function(values[before:], *arrays, **node.parameters)
+            node.operator.function(values[before:], *arrays, **node.parameters)
             values[before:start] = np.nan
         return Series(values, start)
 
-    def _at(self, text: str, node: Higher, rows: _Rows) -> Series:
+    def _at(self, text: str, node: Higher, rows: Rows) -> Series:
         if self._base is None:
             raise DataError(
                 f"feature {text!r}: the bar length cannot be told from {rows.size} bars; name it: timeframe='1h'"
@@ -244,18 +233,13 @@ class _Symbol:
             return self.series(text, node.child, rows)
         key = (id(rows), node.timeframe)
         if key not in self._higher:
-            fields = frozenset(f for f in self._market.fields if f in fields_or_bars(node)) | {"time"}
+            fields = frozenset(f for f in self._market.fields if f in fields_of(node)) | {"time"}
             self._higher[key] = higher_bars(rows, fields, node.timeframe, self._base)
         higher = self._higher[key]
         inner = self.series(text, node.child, higher)
         values = np.empty(rows.size)
         higher.visible(_array(inner.values, higher.size), values)
         return Series(values, int(np.searchsorted(higher.seen, inner.start + 1)))
-
-
-def fields_or_bars(node: Higher) -> frozenset[str]:
-    """Return the fields that the bars of a higher time frame must hold for a node."""
-    return fields_of(node)
 
 
 def run_indicator(text: str, node: Call, arrays: list[Any]) -> FloatArray:
@@ -298,13 +282,13 @@ def _across(market: Market, text: str, node: Node, panels: dict[str, FloatArray]
     n_symbols = len(market.symbols)
     arrays = [np.empty((n_symbols, market.n_bars)) for _ in node.children]
     fields = fields_of(node)
-    for symbol in range(n_symbols):
-        scope = _Symbol(market, symbol, panels, base)
-        own = market.own(symbol, fields)
-        for child, array in zip(node.children, arrays, strict=True):
-            own.spread(_array(scope.series(text, child, own).values, own.size), array[symbol])
     out = np.empty((market.n_bars, n_symbols))
     with np.errstate(all="ignore"):
+        for symbol in range(n_symbols):
+            scope = _Symbol(market, symbol, panels, base)
+            own = market.own(symbol, fields)
+            for child, array in zip(node.children, arrays, strict=True):
+                own.spread(_array(scope.series(text, child, own).values, own.size), array[symbol])
         node.operator.function(out, *(np.ascontiguousarray(a.T) for a in arrays), **node.parameters)
     return np.ascontiguousarray(out.T)
 
@@ -321,12 +305,3 @@ def _read_only(array: Any) -> Any:
     view = array.view()
     view.flags.writeable = False
     return view
-
-
-def nodes_of(roots: Iterable[Node]) -> list[Node]:
-    """Return every different node of some trees, children first."""
-    seen: dict[str, Node] = {}
-    for root in roots:
-        for node in walk(root):
-            seen.setdefault(node.text, node)
-    return list(seen.values())

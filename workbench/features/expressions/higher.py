@@ -7,17 +7,25 @@ higher bar in whose middle the symbol's bars begin is left out: its open and its
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 
 from workbench.errors import ConfigError
-from workbench.features.market import Own
 from workbench.typing import FloatArray, IntArray
 
 _WEEK = 7 * 86_400_000_000_000
 _MONDAY = 4 * 86_400_000_000_000  # 1970-01-05, the first Monday on the clock
+
+
+class Rows(Protocol):
+    """Where a symbol's fields come from: its own bars, or its bars of a higher time frame."""
+
+    @property
+    def size(self) -> int: ...
+
+    def field(self, name: str) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -36,11 +44,6 @@ class HigherBars:
     seen: IntArray
     size: int
 
-    @property
-    def rows(self) -> None:
-        """All rows are the symbol's own."""
-        return
-
     def field(self, name: str) -> Any:
         """Return a field of the higher bars."""
         return self.fields[name]
@@ -52,7 +55,7 @@ class HigherBars:
         out[known] = values[self.seen[known] - 1]
 
 
-def higher_bars(own: Own, fields: frozenset[str], timeframe: str, base: int) -> HigherBars:
+def higher_bars(own: Rows, fields: frozenset[str], timeframe: str, base: int) -> HigherBars:
     """Gather a symbol's own bars into complete bars of a higher time frame.
 
     Parameters

@@ -82,7 +82,7 @@ class Operators:
         """
         found = self._by_name.get((name.lower(), True), [])
         fitting = [o for o in found if o.n_args <= n_values <= o.n_args + len(o.parameters) and _enough(o, n_values)]
-        return (fitting or found or [None])[0]
+        return next(iter(fitting or found), None)
 
     def get(self, name: str) -> Operator:
         """Return the operator of a canonical name.

@@ -37,8 +37,7 @@ def run_panel_feature(market: Market, text: str, node: Call) -> FloatArray:
 
 
 def _inputs(market: Market, node: Call) -> pd.DataFrame:
-    columns = [(field, symbol) for field in node.feature.inputs for symbol in market.symbols]
-    places = [market.frame.columns.get_loc(c) for c in columns]
+    places = [market.place(field, symbol) for field in node.feature.inputs for symbol in market.symbols]
     first, last = places[0], places[-1]
     if places == list(range(first, last + 1)):
         return _one_block(market.frame.iloc[:, first : last + 1])  # neighbours: no copy
