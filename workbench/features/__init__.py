@@ -6,7 +6,7 @@ TA-Lib loads when the first feature that needs it is computed.
 
 from __future__ import annotations
 
-from workbench.features import momentum, returns, trend, volatility, volume  # noqa: F401 - their features register here
+from workbench.features import indicators  # noqa: F401 - their features register here
 from workbench.features.causality import FeatureCheck, check_all, check_causality, check_warmup
 from workbench.features.compute import compute, feature_versions, list_features
 from workbench.features.design import Design, design_matrix, feature_matrix
