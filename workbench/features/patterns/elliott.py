@@ -96,7 +96,7 @@ def find_corrections(pivots: Pivots) -> Matches:
     top = last - 3
     after = impulses[top]
     side = pivots.side[top]
-    base = np.where(after, pivots.price[np.maximum(top - 5, 0)], price[0]) * side
+    base: FloatArray = np.where(after, pivots.price[np.maximum(top - 5, 0)], price[0]) * side.astype(np.float64)
     valid, score = correction_confidence(base, price[1:] * side, after)
     at = last[valid]
     return Matches(pivots.known[at], at, -pivots.side[at], score[valid], np.where(pivots.side[at] < 0, 2, 3))

@@ -129,7 +129,14 @@ def pattern_events(
         else:
             rows += _shapes(kind, _CHART[kind], times, pivots, close)
     table = pd.DataFrame(rows, columns=list(COLUMNS))
-    dtypes = {"direction": np.int64, "score": np.float64, "zone_low": np.float64, "zone_high": np.float64}
+    dtypes: dict[str, Any] = {
+        "kind": "str",
+        "name": "str",
+        "direction": np.int64,
+        "score": np.float64,
+        "zone_low": np.float64,
+        "zone_high": np.float64,
+    }
     table = table.astype({**dtypes, "known": pd.DatetimeIndex(bars.index).dtype})
     return table.sort_values("known", kind="stable", ignore_index=True)
 
@@ -138,7 +145,8 @@ def _shapes(kind: str, how: _Kind, times: Any, pivots: Pivots, close: FloatArray
     result = how.find(pivots)
     is_waiting = isinstance(result, Candidates)
     matches = broken(result, close) if isinstance(result, Candidates) else result
-    tail = [[(times[k], float(close[k]))] if is_waiting else [] for k in matches.known]
+    closes = zip(times[matches.known], close[matches.known].tolist(), strict=True)
+    tail = [[close_] if is_waiting else [] for close_ in closes]
     rows = _rows(kind, how.names, how.n_pivots, times, pivots, matches, tail)
     if kind == "harmonic":
         for row, last in zip(rows, matches.last, strict=True):
@@ -169,17 +177,18 @@ def _rows(
     tail: list[list[tuple[pd.Timestamp, float]]],
 ) -> list[dict[str, Any]]:
     rows = []
+    turns = list(zip(times[pivots.origin], pivots.price.tolist(), strict=True))
+    known = list(times[matches.known])
     for k in range(matches.known.size):
         code, last = int(matches.code[k]), int(matches.last[k])
-        used = range(last - n_pivots[code] + 1, last + 1)
-        points = [(times[pivots.origin[i]], float(pivots.price[i])) for i in used]
+        points = turns[last - n_pivots[code] + 1 : last + 1]
         rows.append(
             {
                 "kind": kind,
                 "name": names[code],
                 "direction": int(matches.direction[k]),
                 "score": float(matches.score[k]),
-                "known": times[matches.known[k]],
+                "known": known[k],
                 "points": tuple(points + tail[k]),
                 "zone_low": np.nan,
                 "zone_high": np.nan,
@@ -191,12 +200,13 @@ def _rows(
 def _legs(times: Any, pivots: Pivots) -> list[dict[str, Any]]:
     """The confirmed ZigZag, one leg an event: it ends in the pivot confirmed."""
     rows = []
+    turns = list(zip(times[pivots.origin], pivots.price.tolist(), strict=True))
+    known = list(times[pivots.known])
     for i in range(pivots.price.size):
-        used = range(max(i - 1, 0), i + 1)
         row = dict.fromkeys(COLUMNS, np.nan) | {"kind": "zigzag", "score": 1.0, "direction": -int(pivots.side[i])}
         row["name"] = "high" if pivots.side[i] > 0 else "low"
-        row["known"] = times[pivots.known[i]]
-        row["points"] = tuple((times[pivots.origin[j]], float(pivots.price[j])) for j in used)
+        row["known"] = known[i]
+        row["points"] = tuple(turns[max(i - 1, 0) : i + 1])
         rows.append(row)
     return rows
 
@@ -210,14 +220,11 @@ def _candles(
         if close.size <= candle.lookback:
             continue
         values = candle_values(candle, open_, high, low, close, candle.penetration)
-        for i in np.flatnonzero(np.nan_to_num(values)):
-            direction = 0 if candle.direction is None else int(np.sign(values[i]))
+        shown = np.flatnonzero(np.nan_to_num(values))
+        for value, when, price in zip(values[shown], times[shown], close[shown], strict=True):
+            direction = 0 if candle.direction is None else int(np.sign(value))
             row = dict.fromkeys(COLUMNS, np.nan) | {"kind": "candle", "name": name, "direction": direction}
-            row |= {
-                "score": min(abs(float(values[i])), 1.0),
-                "known": times[i],
-                "points": ((times[i], float(close[i])),),
-            }
+            row |= {"score": min(abs(float(value)), 1.0), "known": when, "points": ((when, float(price)),)}
             rows.append(row)
     return rows
 

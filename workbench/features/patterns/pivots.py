@@ -8,8 +8,8 @@ import numpy as np
 
 from workbench.typing import FloatArray, IntArray
 
-THRESHOLD, ATR_WINDOW, HOLD = 4.0, 14, 12
-"""Defaults of all pattern features: a reversal of four average true ranges of 14 bars; a signal held for 12 bars."""
+THRESHOLD, ATR_WINDOW, HOLD = 3.0, 14, 12
+"""Defaults of all pattern features: a reversal of three average true ranges of 14 bars; a signal held for 12 bars."""
 PIVOT_BOUNDS = {"threshold": (1e-6, 1e6), "atr_window": (0, 100_000)}
 EVENT_BOUNDS = {**PIVOT_BOUNDS, "hold": (1, 1_000_000)}
 PIVOT_RULES = {
