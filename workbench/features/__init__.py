@@ -11,9 +11,11 @@ from workbench.features.causality import FeatureCheck, check_all, check_causalit
 from workbench.features.compute import compute, feature_versions, list_features
 from workbench.features.design import Design, design_matrix, feature_matrix
 from workbench.features.labels import forward_return, label_classes
+from workbench.features.market import Market
 from workbench.features.normalize import Standardizer
 from workbench.features.registry import REGISTRY, Feature, Registry, feature, indicator
 from workbench.features.specs import BoundFeature, canonical, get, resolve, warmup
+from workbench.features.streaming import FeatureStream
 
 __all__ = [
     "REGISTRY",
@@ -21,6 +23,8 @@ __all__ = [
     "Design",
     "Feature",
     "FeatureCheck",
+    "FeatureStream",
+    "Market",
     "Registry",
     "Standardizer",
     "canonical",

@@ -98,6 +98,10 @@ class Market:
         """Return one field of one symbol over all rows; not to be written to."""
         return self.values[self._place[field, self.symbols[symbol]]]
 
+    def has(self, field: str, symbol: int) -> bool:
+        """Whether a symbol has a field."""
+        return (field, self.symbols[symbol]) in self._place
+
     def place(self, field: str, symbol: str) -> int:
         """Return the number of a column of the frame."""
         return self._place[field, symbol]

@@ -78,10 +78,10 @@ def evaluate(
             market.require(root.text, root.fields)
             for node in walk(root.node):
                 if is_cross(node) and node.text not in panels:
-                    panels[node.text] = _across(market, root.text, node, panels, base)
+                    panels[node.text] = across(market, root.text, node, panels, base)
 
     def one(symbol: int) -> None:
-        scope = _Symbol(market, symbol, panels, base)
+        scope = SymbolScope(market, symbol, panels, base)
         with np.errstate(all="ignore"):
             for root in plans:
                 if root.number not in live.dead:
@@ -106,7 +106,7 @@ def evaluate_single(market: Market, text: str, root: Node, base: int | None = No
     own = market.own(0, fields_of(root))
     if own.rows is not None or not all(isinstance(c, Field) for c in root.children):
         return None
-    return _Symbol(market, 0, {}, base).series(text, root, own).values
+    return SymbolScope(market, 0, {}, base).series(text, root, own).values
 
 
 def first_rows(market: Market, root: Node, base: int | None = None) -> list[int]:
@@ -114,11 +114,11 @@ def first_rows(market: Market, root: Node, base: int | None = None) -> list[int]
     panels: dict[str, FloatArray] = {}
     for node in walk(root):
         if is_cross(node) and node.text not in panels:
-            panels[node.text] = _across(market, root.text, node, panels, base)
+            panels[node.text] = across(market, root.text, node, panels, base)
     fields = fields_of(root)
     with np.errstate(all="ignore"):
         return [
-            _Symbol(market, j, panels, base).series(root.text, root, market.own(j, fields)).start
+            SymbolScope(market, j, panels, base).series(root.text, root, market.own(j, fields)).start
             for j in range(len(market.symbols))
         ]
 
@@ -154,13 +154,13 @@ class _Live:
                 self._failed(k, err)
 
 
-class _Symbol:
+class SymbolScope:
     """One symbol's series by node; what was computed is kept while the symbol is at hand."""
 
     def __init__(self, market: Market, symbol: int, panels: dict[str, FloatArray], base: int | None) -> None:
         self._market, self._symbol, self._panels, self._base = market, symbol, panels, base
         self._known: dict[tuple[int, str], Series] = {}
-        self._higher: dict[tuple[int, str], HigherBars] = {}
+        self._higher: dict[tuple[int, str, frozenset[str]], HigherBars] = {}
 
     def write(self, root: _Root, out: FloatArray) -> None:
         """Compute a root and write it to a column over all rows."""
@@ -224,6 +224,14 @@ class _Symbol:
             values[before:start] = np.nan
         return Series(values, start)
 
+    def higher(self, rows: Rows, node: Higher) -> HigherBars:
+        """Return the complete higher bars that a node runs on, with the fields that it reads."""
+        fields = fields_of(node) | {"time"}
+        key = (id(rows), node.timeframe, fields)
+        if key not in self._higher:
+            self._higher[key] = higher_bars(rows, fields, node.timeframe, self._base or 0)
+        return self._higher[key]
+
     def _at(self, text: str, node: Higher, rows: Rows) -> Series:
         if self._base is None:
             raise DataError(
@@ -231,11 +239,7 @@ class _Symbol:
             )
         if check_multiple(node.timeframe, self._base) == self._base:
             return self.series(text, node.child, rows)
-        key = (id(rows), node.timeframe)
-        if key not in self._higher:
-            fields = frozenset(f for f in self._market.fields if f in fields_of(node)) | {"time"}
-            self._higher[key] = higher_bars(rows, fields, node.timeframe, self._base)
-        higher = self._higher[key]
+        higher = self.higher(rows, node)
         inner = self.series(text, node.child, higher)
         values = np.empty(rows.size)
         higher.visible(_array(inner.values, higher.size), values)
@@ -274,7 +278,7 @@ def run_indicator(text: str, node: Call, arrays: list[Any]) -> FloatArray:
     return values
 
 
-def _across(market: Market, text: str, node: Node, panels: dict[str, FloatArray], base: int | None) -> FloatArray:
+def across(market: Market, text: str, node: Node, panels: dict[str, FloatArray], base: int | None) -> FloatArray:
     """Compute a node that needs all symbols at once: (n_symbols, n_bars)."""
     if is_panel_call(node) and isinstance(node, Call):
         return run_panel_feature(market, text, node)
@@ -285,7 +289,7 @@ def _across(market: Market, text: str, node: Node, panels: dict[str, FloatArray]
     out = np.empty((market.n_bars, n_symbols))
     with np.errstate(all="ignore"):
         for symbol in range(n_symbols):
-            scope = _Symbol(market, symbol, panels, base)
+            scope = SymbolScope(market, symbol, panels, base)
             own = market.own(symbol, fields)
             for child, array in zip(node.children, arrays, strict=True):
                 own.spread(_array(scope.series(text, child, own).values, own.size), array[symbol])
