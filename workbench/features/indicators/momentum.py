@@ -203,12 +203,16 @@ def _cci_step(window: int) -> Step:
     "cci",
     warmup=full,
     family="momentum",
+    recursive=True,
     bounds=FROM_2,
     references=("Lambert (1980), Commodity channel index, Commodities 10",),
     stream=_cci_step,
 )
 def cci(high: FloatArray, low: FloatArray, close: FloatArray, *, window: int = 20) -> FloatArray:
-    """Commodity channel index of the typical price, in 0.015 mean deviations; 0 in a flat window."""
+    """Commodity channel index of the typical price, in 0.015 mean deviations; 0 in a flat window.
+
+    TA-Lib sums the window in the order of a ring that began at the first bar, so the last digits depend on that bar.
+    """
     import talib
 
     return talib.CCI(high, low, close, window)
@@ -267,7 +271,6 @@ def _longest(fast: int, medium: int, slow: int) -> int:
     "ultimate_osc",
     warmup=_longest,
     family="momentum",
-    recursive=True,
     bounds={"fast": (1, MOST), "medium": (1, MOST), "slow": (1, MOST)},
     references=("Williams (1985), The ultimate oscillator, Stocks & Commodities 3",),
     stream=_ultimate_step,
@@ -277,7 +280,7 @@ def ultimate_osc(
 ) -> FloatArray:
     """Ultimate oscillator, 0 to 100: buying pressure over true range in three windows, weighted 4, 2 and 1.
 
-    A flat window adds 0. TA-Lib keeps running sums, so a value bears the rounding of all earlier bars.
+    A flat window adds 0.
     """
     import talib
 
