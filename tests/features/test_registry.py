@@ -90,9 +90,9 @@ def test_running_a_cell_again_replaces_but_another_module_is_refused() -> None:
 
 
 def test_a_cell_must_not_take_the_name_of_a_built_in() -> None:
-    with pytest.raises(ConfigError, match="'rsi' of notebook is already registered by workbench.features.momentum"):
+    with pytest.raises(ConfigError, match="'rsi' of notebook is already registered by workbench.features.indicators.momentum"):
         from_module("__main__", CELL, REGISTRY, name="rsi")
-    assert get("rsi").origin == "workbench.features.momentum"
+    assert get("rsi").origin == "workbench.features.indicators.momentum"
 
 
 def test_code_hash_sees_code_and_not_layout(tmp_path) -> None:
