@@ -25,6 +25,7 @@ from workbench.features.normalize.training import (
     names_of,
     reading,
     same_columns,
+    series_rows,
     training_rows,
 )
 from workbench.features.registry import indicator
@@ -231,7 +232,7 @@ class FractionalDifference:
         if values.ndim != 2:
             raise DataError(f"FractionalDifference needs rows × features in time order, got shape {values.shape}")
         out = np.full(values.shape, np.nan)
-        for rows in _series(X, len(values)):
+        for rows in series_rows(X, len(values)):
             for j, d in enumerate(self.d_):
                 column = frac_diff_array(np.ascontiguousarray(values[rows, j]), d, self.threshold)
                 column[: self.window_ - 1] = np.nan  # one warm-up for all columns
@@ -269,18 +270,12 @@ class FractionalDifference:
     def _found(self, X: Rows, values: FloatArray, j: int) -> float:
         name = X.columns[j] if isinstance(X, pd.DataFrame) else j
         try:
-            return max(smallest_order(values[rows, j], threshold=self.threshold) for rows in _series(X, len(values)))
+            return max(
+                smallest_order(values[rows, j], threshold=self.threshold) for rows in series_rows(X, len(values))
+            )
         except DataError as err:
             raise DataError(f"FractionalDifference: column {name!r}: {err}") from err
 
     def _learn(self, orders: list[float]) -> None:
         self.window_ = max(difference_weights(d, self.threshold).size for d in orders)
         self.d_ = np.array(orders, dtype=np.float64)
-
-
-def _series(X: Rows, n_rows: int) -> list[npt.NDArray[np.intp]]:
-    """Rows of each series: one, or one per symbol."""
-    if isinstance(X, pd.DataFrame) and "symbol" in X.index.names:
-        codes, found = pd.factorize(X.index.get_level_values("symbol"))
-        return [np.flatnonzero(codes == k) for k in range(len(found))]
-    return [np.arange(n_rows)]

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import DataError, NotFittedError
-from workbench.typing import FloatArray, Json
+from workbench.typing import FloatArray, IntArray, Json
 
 Names = tuple[str, ...] | None
 Rows = pd.DataFrame | FloatArray
@@ -53,6 +53,14 @@ def same_columns(who: str, X: Rows, width: int, names: Names) -> FloatArray:
 def like(X: Rows, values: FloatArray) -> Any:
     """Return the values as a frame where X is one."""
     return pd.DataFrame(values, index=X.index, columns=X.columns, copy=False) if isinstance(X, pd.DataFrame) else values
+
+
+def series_rows(X: Rows, n_rows: int) -> list[IntArray]:
+    """Return the rows of each series: one, or one per symbol where the index has a level ``symbol``."""
+    if isinstance(X, pd.DataFrame) and "symbol" in X.index.names:
+        codes, found = pd.factorize(X.index.get_level_values("symbol"))
+        return [np.flatnonzero(codes == k) for k in range(len(found))]
+    return [np.arange(n_rows)]
 
 
 def check_fitted(who: object, name: str) -> None:
