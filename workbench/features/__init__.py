@@ -7,12 +7,20 @@ TA-Lib loads when the first feature that needs it is computed.
 from __future__ import annotations
 
 from workbench.features import indicators  # noqa: F401 - their features register here
-from workbench.features.causality import FeatureCheck, check_all, check_causality, check_warmup
 from workbench.features.compute import compute, feature_versions, list_features
 from workbench.features.design import Design, design_matrix, feature_matrix
 from workbench.features.labels import forward_return, label_classes
 from workbench.features.market import Market
 from workbench.features.normalize import Standardizer
+from workbench.features.proof import (
+    FeatureCheck,
+    check_all,
+    check_causality,
+    check_stream,
+    check_warmup,
+    find_leaks,
+    load_features,
+)
 from workbench.features.registry import REGISTRY, Feature, Registry, feature, indicator
 from workbench.features.specs import BoundFeature, canonical, get, resolve, warmup
 from workbench.features.streaming import FeatureStream
@@ -30,17 +38,20 @@ __all__ = [
     "canonical",
     "check_all",
     "check_causality",
+    "check_stream",
     "check_warmup",
     "compute",
     "design_matrix",
     "feature",
     "feature_matrix",
     "feature_versions",
+    "find_leaks",
     "forward_return",
     "get",
     "indicator",
     "label_classes",
     "list_features",
+    "load_features",
     "resolve",
     "warmup",
 ]

@@ -58,7 +58,7 @@ def compute(
     bound = resolve_all(specs)
     market = bars if isinstance(bars, Market) else Market(bars)
     found: dict[str, str] = {}
-    values = _values(market, bound, _base(market, bound, timeframe), found if errors == "collect" else None)
+    values = _values(market, bound, base_length(market, bound, timeframe), found if errors == "collect" else None)
     if market is not bars:
         market.forget()
     frame = _frame(values, [b.text for b in bound], market)
@@ -70,7 +70,7 @@ def compute(
 def run_feature(bars: Bars, spec: FeatureLike, *, timeframe: str | None = None) -> Panel:
     """Compute one feature: a panel, time × symbol."""
     market, bound = Market(bars), resolve(spec)
-    values = _values(market, [bound], _base(market, [bound], timeframe), None)
+    values = _values(market, [bound], base_length(market, [bound], timeframe), None)
     market.forget()
     return pd.DataFrame(values[0].T, index=bars.index, columns=market.symbol_index, copy=False)
 
@@ -95,8 +95,8 @@ def _values(market: Market, bound: list[BoundFeature], base: int | None, found: 
     return out
 
 
-def _base(market: Market, bound: list[BoundFeature], timeframe: str | None) -> int | None:
-    """Length of the bars in nanoseconds where a spec needs it."""
+def base_length(market: Market, bound: list[BoundFeature], timeframe: str | None) -> int | None:
+    """Return the length of the bars in nanoseconds where a spec needs it, else None."""
     if not any(b.timeframes for b in bound):
         return None
     from workbench.data.timeframes import infer_timeframe, timeframe_delta

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import DataError
-from workbench.features.compute import Specs
+from workbench.features.compute import Specs, base_length
 from workbench.features.expressions.evaluate import SymbolScope, across
 from workbench.features.expressions.tree import Call, Node, Operation, fields_of, is_cross, is_panel_call, walk
 from workbench.features.market import Market
@@ -52,7 +52,7 @@ class FeatureStream:
         ]
         for bound in self.specs:
             market.require(bound.text, fields_of(bound.node))
-        base = _base(market, self.specs, timeframe)
+        base = base_length(market, self.specs, timeframe)
         groups: dict[frozenset[str], list[BoundFeature]] = {}
         for bound in self.specs:
             groups.setdefault(frozenset(fields_of(bound.node)) - {"time", *BAR_FIELDS}, []).append(bound)
@@ -199,11 +199,3 @@ class _Group:
         for line, value, trades in zip(lines, row, trading, strict=True):
             if trades:
                 line.put(float(value))
-
-
-def _base(market: Market, specs: list[BoundFeature], timeframe: str | None) -> int | None:
-    if not any(b.timeframes for b in specs):
-        return None
-    from workbench.data.timeframes import infer_timeframe, timeframe_delta
-
-    return int(timeframe_delta(timeframe or infer_timeframe(market.index)).value)
