@@ -15,7 +15,7 @@ from workbench.features.patterns.divergence import (
     oscillator_warmup,
 )
 from workbench.features.patterns.elliott import find_corrections, find_impulses
-from workbench.features.patterns.follow import Finder, PatternFollower
+from workbench.features.patterns.follow import DivergenceFollower, Finder, PatternFollower
 from workbench.features.patterns.harmonic import HARMONIC_NAMES, find_harmonics
 from workbench.features.patterns.pivots import (
     ATR_WINDOW,
@@ -270,6 +270,7 @@ def triangle(
     bounds=EVENT_BOUNDS,
     rules={**PIVOT_RULES, **_one_of("oscillator", OSCILLATORS), **_one_of("kind", DIVERGENCE_KINDS)},
     recursive=True,
+    stream=DivergenceFollower,
     references=("Murphy (1999), Technical Analysis of the Financial Markets",),
 )
 def divergence(

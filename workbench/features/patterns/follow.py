@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from workbench.features.patterns.divergence import find_divergences, oscillator_values, oscillator_warmup
 from workbench.features.patterns.pivots import Candidates, Matches, Pivots
 from workbench.typing import FloatArray
 
@@ -113,3 +115,32 @@ class PatternFollower:
                 if w.upward if above else w.downward:
                     found.append((w.score, -w.code, 1 if above else -1))
         return found
+
+
+class DivergenceFollower:
+    """The divergence feature bar by bar; calling it with high, low, close and volume returns the value at that bar.
+
+    The oscillator depends on the whole history, so closes and volumes are kept; it is computed where a pivot is
+    confirmed, on few bars.
+    """
+
+    def __init__(self, *, oscillator: str, kind: str, hold: int, threshold: float, atr_window: int) -> None:
+        self._oscillator, self._kind, self._hold = oscillator, kind, hold
+        self._warmup = max(atr_window, oscillator_warmup(oscillator))
+        self._follower = PivotFollower(threshold, atr_window)
+        self._closes, self._volumes = array("d"), array("d")
+        self._known, self._value = -hold, 0.0
+
+    def __call__(self, high: float, low: float, close: float, volume: float) -> float:
+        self._closes.append(close)
+        self._volumes.append(volume)
+        confirmed = self._follower.take(high, low, close)
+        bar = self._follower.bar
+        if confirmed and len(self._follower.rows) > 2:
+            values = oscillator_values(self._oscillator, np.frombuffer(self._closes), np.frombuffer(self._volumes))
+            found = find_divergences(self._follower.pivots(), values, kind=self._kind)
+            for k in np.flatnonzero(found.known == bar):
+                self._known, self._value = bar, float(found.direction[k] * found.score[k])
+        if bar < self._warmup:
+            return np.nan
+        return self._value if bar - self._known < self._hold else 0.0
