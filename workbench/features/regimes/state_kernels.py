@@ -51,19 +51,21 @@ def share_below(x: FloatArray, window: int, out: FloatArray) -> None:
 
 
 @nb.njit(**_options)
-def slope_t_values(y: FloatArray, window: int, most: float, out: FloatArray) -> None:
-    """t-value of the slope of a straight line through the last ``window`` values, within ± most; 0 where y is flat."""
-    n, w = y.size, float(window)
+def slope_t_values(steps: FloatArray, window: int, most: float, out: FloatArray) -> None:
+    """t-value of the slope of a line through ``window`` values, within ± most; 0 where they are flat.
+
+    Of the values only their differences are given, (n - 1,) to an output (n,), so that no level takes digits away.
+    """
+    n, w = out.size, float(window)
     s_xx = w * (w * w - 1.0) / 12.0
     middle = 0.5 * (w - 1.0)
     for t in range(n):
         if t < window - 1:
             out[t] = np.nan
             continue
-        first, sum_y, sum_xy, sum_yy = t - window + 1, 0.0, 0.0, 0.0
-        anchor = y[t]
-        for i in range(window):
-            value = y[first + i] - anchor
+        value, sum_y, sum_xy, sum_yy = 0.0, 0.0, 0.0, 0.0
+        for i in range(1, window):
+            value += steps[t - window + i]
             sum_y += value
             sum_xy += (i - middle) * value
             sum_yy += value * value
@@ -98,5 +100,5 @@ def warm() -> None:
     spread(x, 0, 4)
     spreads(x, 2, out)
     share_below(x, 2, out)
-    slope_t_values(x, 3, 1e6, out)
+    slope_t_values(x[1:], 3, 1e3, out)
     latched(x, 1.0, 1.0, out)

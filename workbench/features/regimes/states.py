@@ -12,7 +12,7 @@ from workbench.features.registry import indicator
 from workbench.typing import FloatArray
 
 MOST_WINDOW = 10_000
-MOST_T = 1e6
+MOST_T = 1000.0
 """|t| of a perfect line."""
 
 
@@ -73,13 +73,13 @@ def vol_regime(
 def trend_tstat(close: FloatArray, *, window: int = 50) -> FloatArray:
     """t-value of the slope of a line through the last ``window`` log closes: sign and significance of the trend.
 
-    ``b / se(b)`` of ordinary least squares, within ± 1e6; 0 where the price stands still. Closes are no independent
+    ``b / se(b)`` of ordinary least squares, within ± 1000; 0 where the price stands still. Closes are no independent
     draws around a line, so it is a score and not a test: random walks give large values too.
     """
     from workbench.features.regimes.state_kernels import slope_t_values
 
     out = np.empty(close.size)
-    slope_t_values(np.log(close), window, MOST_T, out)
+    slope_t_values(np.log(close[1:] / close[:-1]), window, MOST_T, out)
     return out
 
 
@@ -117,7 +117,7 @@ def trend_regime(close: FloatArray, *, window: int = 50, threshold: float = 10.0
     from workbench.features.regimes.state_kernels import slope_t_values
 
     score = np.empty(close.size)
-    slope_t_values(np.log(close), window, MOST_T, score)
+    slope_t_values(np.log(close[1:] / close[:-1]), window, MOST_T, score)
     state = np.where(score > threshold, 1.0, np.where(score < -threshold, -1.0, 0.0))
     state[np.isnan(score)] = np.nan
     return state
