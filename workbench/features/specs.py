@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -17,6 +18,7 @@ from workbench.features.codehash import code_hash
 from workbench.features.expressions.parsing import parse
 from workbench.features.expressions.tree import Call, Field, Higher, Node, Operation, features_of, is_cross, walk
 from workbench.features.registry import BAR_FIELDS, REGISTRY, Feature, Registry
+from workbench.features.sets.catalogue import SETS, load_set
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +134,15 @@ def resolve(spec: FeatureLike, registry: Registry = REGISTRY, names: Mapping[str
     return registry.parsed[spec]
 
 
+def expand(spec: FeatureLike) -> list[FeatureLike]:
+    """Return the features that a set's name stands for, or of a set's file (``mine.yaml``); any other spec alone."""
+    if not isinstance(spec, str):
+        return [spec]
+    if spec.strip().endswith((".yaml", ".yml")):
+        return list(load_set(Path(spec.strip())).specs)
+    return list(SETS.get(spec).specs) if spec in SETS else [spec]
+
+
 def resolve_all(
     specs: FeatureLike | Iterable[FeatureLike] | Mapping[str, str], registry: Registry = REGISTRY
 ) -> list[BoundFeature]:
@@ -140,7 +151,8 @@ def resolve_all(
     Parameters
     ----------
     specs
-        One spec, several, or expressions by name, which may use each other's names.
+        One spec, several, or expressions by name, which may use each other's names. The name of a feature set stands
+        for all of its features.
 
     Raises
     ------
@@ -150,7 +162,8 @@ def resolve_all(
     if isinstance(specs, Mapping):
         bound = [BoundFeature(resolve(text, registry, specs).node, name) for name, text in specs.items()]
     else:
-        bound = [resolve(s, registry) for s in ([specs] if isinstance(specs, str | Feature | BoundFeature) else specs)]
+        listed = [specs] if isinstance(specs, str | Feature | BoundFeature) else specs
+        bound = [resolve(s, registry) for one in listed for s in expand(one)]
     if not bound:
         raise ConfigError("no feature is named; give one or more specs such as ['ret(1)', 'rsi(14)']")
     seen: dict[str, str] = {}

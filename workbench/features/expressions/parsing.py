@@ -18,6 +18,7 @@ from workbench.features.expressions import cross, elementwise, rolling  # noqa: 
 from workbench.features.expressions.operators import OPERATORS, Operator
 from workbench.features.expressions.tree import Call, Field, Higher, Node, Number, Operation, is_cross
 from workbench.features.registry import INPUTS, Feature, Registry
+from workbench.features.sets.catalogue import SETS, FeatureSet
 
 _BINARY: dict[type[ast.AST], str] = {
     ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.Mod: "mod", ast.Pow: "power",
@@ -155,11 +156,19 @@ class _Parser:
         return _all([self._node(v) for v in tree.values], "both" if isinstance(tree.op, ast.And) else "either")
 
     def _at(self, tree: ast.Attribute) -> Node:
+        if isinstance(tree.value, ast.Name) and tree.value.id in SETS:
+            return self._member(SETS.get(tree.value.id), tree.attr)
         if not tree.attr.startswith(_FRAME):
             raise _RefusedError(
                 f"{_shown(tree)!r} has a dot that leads nowhere; use fields, features, operators and numbers"
             )
         return _at(self._node(tree.value), tree.attr.removeprefix(_FRAME))
+
+    def _member(self, found: FeatureSet, name: str) -> Node:
+        if name not in found.expressions:
+            hint = did_you_mean(name, found.expressions)
+            raise _RefusedError(f"feature set {found.name!r} has no feature {name!r}.{hint}")
+        return _Parser(self._registry, found.expressions, (name,)).parse(found.expressions[name])
 
     def _call(self, tree: ast.Call) -> Node:
         if not isinstance(tree.func, ast.Name):
