@@ -12,7 +12,7 @@ DOUBLE_NAMES = ("double_top", "double_bottom")
 TRIANGLE_NAMES = ("ascending_triangle", "descending_triangle", "symmetrical_triangle")
 
 _HEAD_ABOVE = 0.1  # the head stands out by this part of the shape's height
-_CONVERGED = 0.8  # a triangle's width at its last pivot, at most this part of its first
+_NARROWED = (0.25, 0.8)  # a triangle's width at its last pivot, as parts of its first: more is a channel, less a lull
 
 
 @np.errstate(divide="ignore", invalid="ignore")  # shapes without height or width are refused
@@ -89,9 +89,10 @@ def find_triangles(pivots: Pivots, *, kind: str = "any", tolerance: float = 0.2)
     -----
     Five pivots in a row: one line through the first and the fifth, the third within ``tolerance`` of it; the other
     through the second and the fourth. Distances are parts of the width w at the first pivot. The width at the fifth
-    is at most 0.8 w. A line is flat when it moves by at most ``tolerance`` between first and fifth pivot: flat top and
-    rising bottom is ascending, falling top and flat bottom descending, falling top and rising bottom symmetrical. The
-    score is the mean of the third pivot's fit, 1 - distance / tolerance, and of the narrowing, 1 - last width / w.
+    is 0.25 to 0.8 w: less is a lull after one great leg. A line is flat when it moves by at most ``tolerance`` between
+    first and fifth pivot: flat top and rising bottom is ascending, falling top and flat bottom descending, falling top
+    and rising bottom symmetrical. The score is the mean of the third pivot's fit, 1 - distance / tolerance, and of
+    shorter/longer of the two halves in time.
     Watched from the bar that confirms the fifth pivot to the bar where the lines meet.
     """
     price, origin, last = windows(pivots, 5)
@@ -112,8 +113,9 @@ def find_triangles(pivots: Pivots, *, kind: str = "any", tolerance: float = 0.2)
     )
     code = np.select(kinds, (0, 1, 2), -1)
     wanted = code >= 0 if kind == "any" else code == TRIANGLE_NAMES.index(f"{kind}_triangle")
-    valid = wanted & (wide > 0) & (narrow > 0) & (narrow <= _CONVERGED * wide) & (miss <= 1)
-    score = (1.0 - miss + 1.0 - narrow / wide) / 2.0
+    valid = wanted & (wide > 0) & (narrow >= _NARROWED[0] * wide) & (narrow <= _NARROWED[1] * wide) & (miss <= 1)
+    halves = (origin[2] - origin[0], origin[4] - origin[2])
+    score = (1.0 - miss + np.minimum(*halves) / np.maximum(*halves)) / 2.0
     at = last[valid]
     apex = origin[4] + narrow * (origin[4] - origin[0]) / (wide - narrow)
     ahead = pivots.known[last] - origin[4]
