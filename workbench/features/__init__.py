@@ -7,6 +7,7 @@ TA-Lib loads when the first feature that needs it is computed.
 from __future__ import annotations
 
 from workbench.features import indicators  # noqa: F401 - their features register here
+from workbench.features.cache import CacheStats, FeatureCache
 from workbench.features.compute import compute, feature_versions, list_features
 from workbench.features.design import Design, design_matrix, feature_matrix
 from workbench.features.labels import forward_return, label_classes
@@ -22,15 +23,20 @@ from workbench.features.proof import (
     load_features,
 )
 from workbench.features.registry import REGISTRY, Feature, Registry, feature, indicator
+from workbench.features.sets import SETS, FeatureSet, feature_set, load_set
 from workbench.features.specs import BoundFeature, canonical, get, resolve, warmup
 from workbench.features.streaming import FeatureStream
 
 __all__ = [
     "REGISTRY",
+    "SETS",
     "BoundFeature",
+    "CacheStats",
     "Design",
     "Feature",
+    "FeatureCache",
     "FeatureCheck",
+    "FeatureSet",
     "FeatureStream",
     "Market",
     "Registry",
@@ -44,6 +50,7 @@ __all__ = [
     "design_matrix",
     "feature",
     "feature_matrix",
+    "feature_set",
     "feature_versions",
     "find_leaks",
     "forward_return",
@@ -52,6 +59,7 @@ __all__ = [
     "label_classes",
     "list_features",
     "load_features",
+    "load_set",
     "resolve",
     "warmup",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -15,11 +15,19 @@ from workbench.features.registry import REGISTRY, Registry
 from workbench.features.specs import BoundFeature, FeatureLike, resolve, resolve_all
 from workbench.typing import Bars, FloatArray, Panel
 
+if TYPE_CHECKING:
+    from workbench.features.cache import FeatureCache
+
 Specs = FeatureLike | Iterable[FeatureLike] | Mapping[str, str]
 
 
 def compute(
-    bars: Bars | Market, specs: Specs, *, timeframe: str | None = None, errors: Literal["raise", "collect"] = "raise"
+    bars: Bars | Market,
+    specs: Specs,
+    *,
+    timeframe: str | None = None,
+    errors: Literal["raise", "collect"] = "raise",
+    cache: FeatureCache | None = None,
 ) -> pd.DataFrame:
     """Compute features.
 
@@ -36,6 +44,8 @@ def compute(
     errors
         ``raise`` the first, or ``collect`` them: what fails is NaN, the rest is computed, and the messages by spec are
         in ``frame.attrs["errors"]``.
+    cache
+        Take from it what it has and keep there what it has not.
 
     Returns
     -------
@@ -57,11 +67,15 @@ def compute(
         raise ConfigError(f"errors must be 'raise' or 'collect', got {errors!r}")
     bound = resolve_all(specs)
     market = bars if isinstance(bars, Market) else Market(bars)
+    base = base_length(market, bound, timeframe)
     found: dict[str, str] = {}
-    values = _values(market, bound, base_length(market, bound, timeframe), found if errors == "collect" else None)
+    collected = found if errors == "collect" else None
+    if cache is None:
+        frame = _frame(_values(market, bound, base, collected), [b.text for b in bound], market)
+    else:
+        frame = _through(cache, market, bound, base, collected)
     if market is not bars:
         market.forget()
-    frame = _frame(values, [b.text for b in bound], market)
     if errors == "collect":
         frame.attrs["errors"] = found
     return frame
@@ -81,6 +95,21 @@ def _frame(values: FloatArray, texts: list[str], market: Market) -> pd.DataFrame
     codes: Any = [np.repeat(np.arange(n_specs), n_symbols), np.tile(np.arange(n_symbols), n_specs)]
     columns = pd.MultiIndex(levels=levels, codes=codes, names=["spec", "symbol"], verify_integrity=False)
     return pd.DataFrame(values.reshape(n_specs * n_symbols, n_bars).T, index=market.index, columns=columns, copy=False)
+
+
+def _through(
+    cache: FeatureCache, market: Market, bound: list[BoundFeature], base: int | None, found: dict[str, str] | None
+) -> pd.DataFrame:
+    """Read what is there, compute and keep the rest; one block of memory a feature, nothing is copied."""
+    panels = cache.read(market, bound, base)
+    missing = [b for b in bound if b.text not in panels]
+    if missing:
+        values = _values(market, missing, base, found)
+        for one, panel in zip(missing, values, strict=True):
+            panels[one.text] = panel
+            if not found or one.text not in found:
+                cache.write(market, one, base, panel)
+    return pd.concat([_frame(panels[b.text][np.newaxis], [b.text], market) for b in bound], axis=1)
 
 
 def _values(market: Market, bound: list[BoundFeature], base: int | None, found: dict[str, str] | None) -> FloatArray:

@@ -77,6 +77,7 @@ class Market:
         self.fields: list[str] = list(dict.fromkeys(field for field, _ in self._place))
         self._own: dict[tuple[int, frozenset[str]], Own] = {}
         self._full: dict[tuple[str, int], bool] = {}
+        self._digests: dict[str, str] = {}
 
     @cached_property
     def values(self) -> FloatArray:
@@ -136,6 +137,22 @@ class Market:
                 same = next((o for (s, _), o in self._own.items() if s == symbol and _equal(o.rows, rows)), None)
                 self._own[key] = same or Own(self, symbol, rows)
         return self._own[key]
+
+    def digest(self, fields: frozenset[str]) -> str:
+        """Return a hash of what a feature of these fields can see: their values, the times and the symbols."""
+        import xxhash
+
+        parts = []
+        for field in sorted(fields - {"time"}):
+            if field not in self._digests:
+                digest = xxhash.xxh3_128()
+                for j in range(len(self.symbols)):
+                    digest.update(self.column(field, j) if self.has(field, j) else b"-")
+                self._digests[field] = digest.hexdigest()
+            parts.append(f"{field} {self._digests[field]}")
+        times = xxhash.xxh3_128_hexdigest(self.times)
+        trading = "" if fields - {"time"} else self.digest(frozenset(self.fields))
+        return "; ".join([*parts, times, trading, *map(repr, self.symbols)])
 
     def forget(self) -> None:
         """Drop what was taken of single symbols: it points back here, and would keep results alive for a while."""
