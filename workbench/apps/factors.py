@@ -138,9 +138,9 @@ class FeaturesPage(param.Parameterized):
             Tile("t-statistic", _signed(r["rank_ic_t"], 1), f"{verdict}, q-value {_probability(r['q_value'])}",
                  "q-value: p-value adjusted for all features and horizons that were looked at"),
             Tile("Half-life", f"{_number(r['half_life'], 1)} bars", "half of its news has come"),
-            Tile("Top − bottom quantile", _percent(r["spread"]), f"t {_signed(r['spread_t'], 1)}"),
+            Tile("Top − bottom", _percent(r["spread"]), f"t {_signed(r['spread_t'], 1)}"),
             Tile("Turnover per bar", _percent(r["turnover"], sign=False), "share changing quantile"),
-            Tile("Drift, PSI", _number(r["psi"], 3), "second half against first"),
+            Tile("Drift, PSI", _number(r["psi_worst"], 3), "worst quarter against the first half"),
             Tile("Coverage", _percent(r["coverage"], sign=False), f"{r['mode']}, {int(r['n_bars']):,} bars"),
             Tile("Shuffled, log loss", f"{_signed(1e3 * r['mda_log_loss'], 2)} mnat",
                  f"± {_number(1e3 * r['mda_log_loss_se'], 2)}", "Mean decrease on purged test folds"),
@@ -170,11 +170,32 @@ class FeaturesPage(param.Parameterized):
         ]
         return [
             parts.beside(
-                parts.card(*[parts.chart(c) for c in left]),
-                parts.card(*[parts.chart(c) for c in right], parts.table(self._neighbours())),
+                parts.card(*[parts.chart(c) for c in left], parts.table(self._neighbours())),
+                parts.card(*[parts.chart(c) for c in right], parts.table(self._more())),
                 weights=(1, 1),
             )
         ]
+
+    def _more(self) -> Any:
+        """Return the numbers of this feature that no picture shows."""
+        r = self._row
+        alone, error = 1e3 * r["sfi_log_loss"], 1e3 * r["sfi_log_loss_se"]
+        facts = {
+            "family": r["family"],
+            "cluster": f"{r['cluster']}: {', '.join(self._factors.index[self._factors['cluster'] == r['cluster']])}",
+            "remarks": r["flags"] or EMPTY,
+            "mean and deviation": f"{r['mean']:.4g} ± {r['std']:.4g}".replace("-", "−"),
+            "skewness, kurtosis": f"{_number(r['skewness'], 2)}, {_number(r['kurtosis'], 1)} (Gaussian: 0, 3)",
+            "quantiles 1, 50, 99 %": ", ".join(f"{r[q]:.4g}" for q in ("q01", "q50", "q99")).replace("-", "−"),
+            "outliers": f"{_percent(r['outliers'], sign=False)} beyond 5 robust deviations",
+            "IC (Pearson)": f"{_signed(r['ic'], 4)} ± {_number(r['ic_se'], 4)}, t {_signed(r['ic_t'], 1)}",
+            "ICIR": _signed(r["icir"], 3),
+            "monotony of the quantiles": _signed(r["monotony"], 2),
+            "rank autocorrelation, 1 bar": _number(r["rank_autocorrelation"], 3),
+            "KS, second half": _number(r["ks"], 3),
+            "alone, gain in log loss": f"{_signed(alone, 2)} ± {_number(error, 2)} mnat",
+        }  # fmt: skip
+        return charts.facts_table(facts, caption=f"More about {self.feature}")
 
     def _neighbours(self) -> Any:
         """Return the features most like this one, and whether they are the stronger ones."""
@@ -190,13 +211,14 @@ class FeaturesPage(param.Parameterized):
 
     def _all(self) -> Sequence[Any]:
         r, names = self.record, self._factors["feature"].tolist()
+        leading = charts.leading_features(self._factors)
         refused = [parts.card(parts.table(charts.refused_table(r.frame("refused"))))] if r.has("refused") else []
         return [
             *refused,
             parts.card(parts.table(charts.factor_table(r.frame("factors")), height=560)),
             parts.beside(
-                parts.card(parts.chart(charts.running_coefficient_chart(r.frame("ic"), names))),
-                parts.card(parts.chart(charts.decay_chart(r.frame("decay"), names))),
+                parts.card(parts.chart(charts.running_coefficient_chart(r.frame("ic"), leading))),
+                parts.card(parts.chart(charts.decay_chart(r.frame("decay"), leading))),
                 weights=(1, 1),
             ),
             parts.card(parts.chart(charts.quantile_map(r.frame("quantiles"), names))),

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         correlation_map,
         decay_chart,
         importance_chart,
+        leading_features,
         quantile_map,
         running_coefficient_chart,
     )
@@ -96,6 +97,7 @@ _HOMES = {
     "importance_chart": "factors",
     "importance_table": "factortables",
     "latest_window": "candlerows",
+    "leading_features": "factors",
     "metrics_table": "tables",
     "min_max_sample": "sampling",
     "monthly_table": "calendar",
@@ -161,6 +163,7 @@ __all__ = [
     "importance_chart",
     "importance_table",
     "latest_window",
+    "leading_features",
     "metrics_table",
     "min_max_sample",
     "monthly_table",

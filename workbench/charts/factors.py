@@ -43,7 +43,7 @@ def running_coefficient_chart(ic: pd.DataFrame, features: Sequence[str], *, heig
     chosen = list(features)[:MOST_LINES]
     total = ic[chosen].cumsum()
     figure = factor_figure(
-        f"Rank IC over time, running total of {len(ic)} blocks of bars: straight means steady",
+        "Rank IC over time: straight means steady",
         height,
         x_axis_type="datetime",
     )
@@ -56,7 +56,7 @@ def running_coefficient_chart(ic: pd.DataFrame, features: Sequence[str], *, heig
         drawn.append(figure.line("time", "total", source=source, legend_label=name, muted_alpha=0.12, **look))
     zero_line(figure)
     time_axis(figure)
-    figure.yaxis.axis_label = "sum of block ICs"
+    figure.yaxis.axis_label = f"sum over {len(ic)} blocks"
     told = {"feature": "@feature", "block from": "@time{%F}", "IC of the block": "@block{+0.000}"}
     finish_factor(figure, drawn, told, legend=True, formatters={"@time": "datetime"})
     return figure
@@ -75,7 +75,7 @@ def decay_chart(decay: pd.DataFrame, features: Sequence[str], *, height: int = 3
     need_rows(decay, "the decay")
     horizons = sorted(decay["horizon"].unique())
     chosen = list(features)[:MOST_LINES]
-    figure = factor_figure("Rank IC by bars ahead, with two standard errors each way", height)
+    figure = factor_figure("Rank IC by bars ahead, ± 2 standard errors", height)
     drawn = []
     for i, name in enumerate(chosen):
         mine = decay[decay["feature"] == name].sort_values("horizon")
@@ -113,7 +113,7 @@ def quantile_map(quantiles: pd.DataFrame, features: Sequence[str], *, height: in
         Rows from the top.
     """
     need_rows(quantiles, "the quantile returns")
-    chosen = list(features)[:MOST_ROWS]
+    chosen = [str(f) for f in features][:MOST_ROWS]
     cells = quantiles[quantiles["feature"].isin(chosen)].reset_index(drop=True)
     n = int(cells["quantile"].max())
     bp = 1e4 * cells["mean"].to_numpy()
@@ -121,7 +121,7 @@ def quantile_map(quantiles: pd.DataFrame, features: Sequence[str], *, height: in
     figure = _rows_figure(chosen, "Mean excess return after each quantile, basis points", height)
     source = _source(
         x=cells["quantile"].to_numpy(), y=[chosen.index(f) for f in cells["feature"]], feature=cells["feature"],
-        bp=bp, color=_colours(bp, reach), text=["–" if np.isnan(v) else f"{v:+.0f}".replace("-", "−") for v in bp],
+        bp=bp, color=_colours(bp, reach), text=[_whole(v) for v in bp],
         shown=[_with_error(m, s) for m, s in zip(cells["mean"], cells["se"], strict=True)],
     )  # fmt: skip
     boxes = figure.rect("x", "y", 0.98, 0.92, source=source, fill_color="color", line_color=None)
@@ -146,7 +146,8 @@ def importance_chart(importance: pd.DataFrame, *, name: str = "feature", height:
     need_rows(importance, "the importance")
     table = importance.sort_values("mda_log_loss", ascending=False, kind="stable").head(MOST_ROWS)
     rows = [str(v) for v in table[name]]
-    figure = _rows_figure(rows, "Log loss that shuffling adds on purged test folds, with one standard error", height)
+    what = "feature" if name == "feature" else "whole cluster"
+    figure = _rows_figure(rows, f"Log loss added by shuffling a {what}", height)
     value, error = 1e3 * table["mda_log_loss"].to_numpy(), 1e3 * table["mda_log_loss_se"].to_numpy()
     alone = 1e3 * table["sfi_log_loss"].to_numpy() if "sfi_log_loss" in table else np.full(len(table), np.nan)
     source = _source(
@@ -154,18 +155,18 @@ def importance_chart(importance: pd.DataFrame, *, name: str = "feature", height:
         color=np.where(value > 0, UP, DOWN), hit=100 * table["mda_accuracy"].to_numpy(),
     )  # fmt: skip
     bars = figure.hbar(
-        "y", 0.66, "value", 0, source=source, fill_color="color", fill_alpha=0.75, line_color=None,
-        legend_label="shuffled in the model of all",
+        "y", 0.66, "value", 0, source=source, fill_color="color", fill_alpha=0.5, line_color=None,
+        legend_label="shuffled in the model",
     )  # fmt: skip
     figure.segment("low", "y", "high", "y", source=source, line_color=NEUTRAL, line_width=1.8)
     drawn = [bars]
     told = {name: "@feature", "shuffled": "@value{+0.00} mnats", "accuracy lost": "@hit{+0.00} points"}
     if np.isfinite(alone).any():
-        mark = {"marker": "diamond", "size": 9, "color": ACCENT, "legend_label": "alone, gain over the classes' shares"}
+        mark = {"marker": "diamond", "size": 9, "color": ACCENT, "legend_label": "alone, gain over the shares"}
         drawn.append(figure.scatter("alone", "y", source=source, **mark))
         told["alone"] = "@alone{+0.00} mnats"
     zero_line(figure, "height")
-    figure.xaxis.axis_label = "thousandths of a nat per forecast; above 0 it helps"
+    figure.xaxis.axis_label = "thousandths of a nat, ± 1 error; above 0 it helps"
     finish_factor(figure, drawn, told, legend=True)
     return figure
 
@@ -190,7 +191,7 @@ def correlation_map(correlation: pd.DataFrame, *, height: int | None = None) -> 
     flat = values.ravel()
     source = _source(
         x=x.ravel(), y=y.ravel(), value=flat, color=_colours(flat, 1.0),
-        text=["" if np.isnan(v) else f"{100 * v:.0f}".replace("-", "−") for v in flat],
+        text=[_whole(100 * v).removeprefix("+") for v in flat],
         one=[names[i] for i in y.ravel()], other=[names[i] for i in x.ravel()],
     )  # fmt: skip
     boxes = figure.rect("x", "y", 1, 1, source=source, fill_color="color", line_color=None)
@@ -204,6 +205,19 @@ def correlation_map(correlation: pd.DataFrame, *, height: int | None = None) -> 
     if k > 30:
         figure.axis.major_label_text_font_size = "10px"
     return figure
+
+
+def leading_features(factors: pd.DataFrame, n: int = MOST_LINES) -> list[str]:
+    """Return the strongest feature of each cluster, the strongest first: what a picture of a few lines should show.
+
+    Parameters
+    ----------
+    factors : DataFrame
+        Columns feature and cluster, the strongest first.
+    n : int
+        At most so many.
+    """
+    return [str(f) for f in factors.drop_duplicates("cluster")["feature"].head(n)]
 
 
 def factor_figure(title: str, height: int, **options: Any) -> Any:
@@ -238,7 +252,7 @@ def name_ticks(axis: Any, names: Sequence[str], first: int = 0) -> None:
     from bokeh.models import FixedTicker
 
     axis.ticker = FixedTicker(ticks=list(range(first, first + len(names))))
-    axis.major_label_overrides = {first + i: _short(n) for i, n in enumerate(names)}
+    axis.major_label_overrides = {first + i: short_name(n) for i, n in enumerate(names)}
 
 
 def _rows_figure(names: Sequence[str], title: str, height: int | None) -> Any:
@@ -249,11 +263,12 @@ def _rows_figure(names: Sequence[str], title: str, height: int | None) -> Any:
     )  # from the top
     name_ticks(figure.yaxis, names)
     figure.grid.visible = False
-    figure.yaxis.axis_line_color = figure.yaxis.major_tick_line_color = None
+    figure.yaxis.major_tick_in = figure.yaxis.major_tick_out = 0
     return figure
 
 
-def _short(name: str) -> str:
+def short_name(name: str) -> str:
+    """Cut a long spec so that a picture has room for it."""
     return name if len(name) <= _MOST_LETTERS else name[: _MOST_LETTERS - 1] + "…"
 
 
@@ -275,6 +290,10 @@ def _colours(values: Any, reach: float) -> list[str]:
     scale = diverging()
     known = np.nan_to_num(np.clip(np.asarray(values, dtype=float) / reach, -1.0, 1.0), nan=0.0)
     return [scale[round((v + 1) / 2 * (len(scale) - 1))] for v in known]
+
+
+def _whole(value: float) -> str:
+    return "–" if np.isnan(value) else "0" if abs(value) < 0.5 else f"{value:+.0f}".replace("-", "−")
 
 
 def _with_error(mean: float, error: float) -> str:

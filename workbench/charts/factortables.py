@@ -23,25 +23,25 @@ def factor_table(factors: pd.DataFrame, *, caption: str = "", limit: int = 200) 
         Rows shown; the caption says when there are more.
     """
     shown = factors.head(limit).reset_index(drop=True)
-    shown = shown.assign(verdict=["✓ found" if f else "not found" for f in shown["found"]])
+    shown = shown.assign(
+        verdict=["✓ found" if f else "not found" for f in shown["found"]],
+        written=[_with_error(v, e) for v, e in zip(shown["rank_ic"], shown["rank_ic_se"], strict=True)],
+    )
     marks = {(i, "verdict"): "pass" if f else "soft" for i, f in enumerate(shown["found"])}
     titles = {i: _title(row) for i, row in enumerate(shown.to_dict("records"))}
     columns = [
         Column("feature", "feature", str, True),
         Column("family", "family", str, True),
         Column("coverage", "coverage", percent),
-        Column("rank_ic", "rank IC", lambda v: _signed(v, 3)),
-        Column("rank_ic_se", "± error", lambda v: number(v, 3)),
+        Column("written", "rank IC ± error", str),
         Column("rank_ic_t", "t", lambda v: _signed(v, 1)),
         Column("q_value", "q-value", _probability),
-        Column("verdict", "5 % false", str, True),
+        Column("verdict", "verdict", str, True),
         Column("ic", "IC", lambda v: _signed(v, 3)),
-        Column("icir", "ICIR", lambda v: _signed(v, 2)),
-        Column("half_life", "half-life, bars", lambda v: number(v, 1)),
+        Column("half_life", "half-life", lambda v: f"{number(v, 1)} bars"),
         Column("spread", "top − bottom", signed_percent),
-        Column("monotony", "monotony", lambda v: _signed(v, 1)),
         Column("turnover", "turnover", percent),
-        Column("psi", "PSI", lambda v: number(v, 2)),
+        Column("psi_worst", "PSI", lambda v: number(v, 2)),
         Column("cluster", "cluster", lambda v: str(int(v))),
         Column("flags", "remarks", lambda v: v or EMPTY, True, True),
     ]
@@ -67,7 +67,7 @@ def importance_table(importance: pd.DataFrame, *, caption: str = "") -> Table:
 
 
 def drift_table(drift: pd.DataFrame, *, caption: str = "", limit: int = 200) -> Table:
-    """Return the stability of each feature against the first half of the bars, the least stable first.
+    """Return the stability of each feature against the first half of the bars, the least stable quarter first.
 
     Parameters
     ----------
@@ -76,16 +76,17 @@ def drift_table(drift: pd.DataFrame, *, caption: str = "", limit: int = 200) -> 
     """
     wide = drift.pivot(index="feature", columns="part", values="psi").add_prefix("part_")
     whole = drift[drift["part"] == 0].set_index("feature")
-    wide = wide.assign(ks=whole["ks"], verdict=[_stability(v) for v in wide["part_0"]])
-    wide = wide.sort_values("part_0", ascending=False, kind="stable").reset_index().head(limit)
-    marks = {(i, "verdict"): "fail" if v > _SHIFTED else "soft" for i, v in enumerate(wide["part_0"])}
+    wide = wide.assign(ks=whole["ks"], worst=wide.max(axis=1))
+    wide = wide.sort_values("worst", ascending=False, kind="stable").reset_index().head(limit)
+    wide = wide.assign(verdict=[_stability(v) for v in wide["worst"]])
+    marks = {(i, "verdict"): "fail" if v > _SHIFTED else "soft" for i, v in enumerate(wide["worst"])}
     spans = drift[drift["part"] > 0].drop_duplicates("part").set_index("part")["start"]
     columns = [
         Column("feature", "feature", str, True),
-        Column("part_0", "PSI, second half", lambda v: number(v, 3)),
         Column("ks", "KS, second half", lambda v: number(v, 3)),
-        *(Column(f"part_{p}", f"PSI from {start:%b %Y}", lambda v: number(v, 3)) for p, start in spans.items()),
-        Column("verdict", "PSI says", str, True),
+        Column("part_0", "PSI, second half", lambda v: number(v, 3)),
+        *(Column(f"part_{p}", f"from {start:%b %Y}", lambda v: number(v, 3)) for p, start in spans.items()),
+        Column("verdict", "worst part", str, True),
     ]
     return Table(wide, columns, caption, marks)
 
@@ -103,6 +104,10 @@ def _stability(psi: float) -> str:
     return "shifted" if psi > _SHIFTED else "stable" if psi < _STABLE else "somewhat moved"
 
 
+def _with_error(value: float, error: float) -> str:
+    return EMPTY if math.isnan(value) else f"{_signed(value, 3)} ± {number(error, 3)}"
+
+
 def _signed(value: float, decimals: int) -> str:
     return f"{value:+.{decimals}f}".replace("-", "−")
 
@@ -117,7 +122,8 @@ def _title(row: dict[Any, Any]) -> str:
         f"{row['mode']}, {int(row['n_bars']):,} bars",
         f"mean {row['mean']:.4g}, deviation {row['std']:.4g}, skewness {row['skewness']:.2f},"
         f" kurtosis {row['kurtosis']:.1f}",
-        f"spread t {row['spread_t']:.1f}",
+        f"ICIR {row['icir']:.3f}",
+        f"monotony of the quantiles {row['monotony']:.2f}, t of their spread {row['spread_t']:.1f}",
         f"rank autocorrelation {row['rank_autocorrelation']:.2f}",
         f"KS {row['ks']:.3f}",
     ]

@@ -19,7 +19,8 @@ _LEADING = (
     "accuracy", "directional_accuracy", "probabilistic_sharpe_ratio", "deflated_sharpe_ratio",
 )  # fmt: skip
 _CSS = """
-.wb-screen{display:grid;gap:1rem;font-variant-numeric:tabular-nums;color:var(--chart-ink,#1d252d)}
+.wb-screen>div{min-width:0}
+.wb-screen{display:grid;grid-template-columns:minmax(0,1fr);gap:1rem;font-variant-numeric:tabular-nums;color:var(--chart-ink,#1d252d)}
 .wb-verdict{padding:.8rem 1.2rem;border-left:6px solid var(--wb-mark);border-radius:.4rem;
   background:color-mix(in srgb,var(--wb-mark) 9%,transparent)}
 .wb-verdict b{font-size:1.15rem;color:var(--chart-ink,#1d252d)}

@@ -111,7 +111,8 @@ def factor_report(
         outliers and quantiles; ``ic`` and ``rank_ic`` with ``_se`` and ``_t``, ``p_value`` and ``q_value`` of the rank
         coefficient, ``found`` (q-value at most 5 %), ``icir``, ``half_life`` (where |t| is 2 or more at some horizon),
         ``spread`` with ``_se`` and ``_t``, ``monotony``, ``turnover``, ``rank_autocorrelation``, ``psi``, ``ks``,
-        ``cluster``, ``twin`` (another feature that is nearly the same) and ``flags`` in words.
+        ``psi_worst`` (of the drift's parts), ``cluster``, ``twin`` (another feature that is nearly the same) and
+        ``flags`` in words.
 
     Notes
     -----
@@ -184,6 +185,7 @@ class _Judged:
             "turnover": turnover(self.numbers),
             "rank_autocorrelation": rank_autocorrelation(self.x, self.mode),
             "psi": population_stability(first, second), "ks": kolmogorov_smirnov(first, second),
+            "psi_worst": float(self.drift()["psi"].max()),
         }  # fmt: skip
 
     def decay(self) -> pd.DataFrame:
@@ -290,7 +292,7 @@ def _twin(i: int, correlation: FloatArray, names: list[str]) -> str:
 def _flags(row: Mapping[Any, Any]) -> str:
     words = [
         (row["coverage"] < _SPARSE, "sparse"),
-        (row["psi"] > SHIFTED, "drifts"),
+        (row["psi_worst"] > SHIFTED, "drifts"),
         (row["outliers"] > _MANY_OUTLIERS, "outliers"),
         (bool(row["twin"]), f"like {row['twin']}"),
     ]
