@@ -40,6 +40,11 @@ class Settings:
         return self.experiments_dir / "artifacts"
 
     @property
+    def features_dir(self) -> Path:
+        """Computed features, kept by content; may be deleted at any time."""
+        return self.data_dir / "cache" / "features"
+
+    @property
     def ledger_path(self) -> Path:
         """The append-only trials ledger."""
         return self.experiments_dir / "trials.db"

@@ -273,7 +273,7 @@ def indicator(
     """Register a function of one symbol's own bars, ``(high, low, close, *, window: int = 14)``, all arrays.
 
     The names of its positional parameters say which inputs it reads: fields of the bars, or ``time``. It is given
-    C-contiguous float64 arrays of shape (n,) without NaN (int64 for ``time``) which it must not write to, n from 0
+    C-contiguous float64 arrays of shape (n,) without NaN (int64 for ``time``) which it must not write to, n from 1
     on, and returns float64 of shape (n,).
 
     Parameters

@@ -255,6 +255,9 @@ def run_indicator(text: str, node: Call, arrays: list[Any]) -> FloatArray:
         Naming the feature that fails, writes to its inputs or returns anything but one float64 array of their length.
     """
     feature = node.feature
+    n_rows = arrays[0].size
+    if n_rows == 0:
+        return np.empty(0)
     if not feature.trusted:
         arrays = [_read_only(a) for a in arrays]
     try:
@@ -265,7 +268,6 @@ def run_indicator(text: str, node: Call, arrays: list[Any]) -> FloatArray:
         if "read-only" in str(err) or "readonly" in str(err):
             raise DataError(f"feature {text!r} changes the bars it is given; work on a copy: close.copy()") from err
         raise DataError(f"feature {text!r} failed: {type(err).__name__}: {err}; run it alone to see the line") from err
-    n_rows = arrays[0].size
     if not isinstance(values, np.ndarray) or values.shape != (n_rows,):
         shape = f"an array of shape {values.shape}" if isinstance(values, np.ndarray) else type(values).__name__
         raise DataError(

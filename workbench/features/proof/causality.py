@@ -83,18 +83,20 @@ def find_leaks(
     left = {b.text: b for b in resolve_all(specs)}
     timeframe = timeframe_of(bars, list(left.values()), timeframe)
     found: dict[str, WorkbenchError] = {}
-    full = _collected(bars, left, timeframe, found)
+    full = _whole(bars, left, timeframe, found)
     lengths = cut_lengths(bars, cuts, seed)
     for k, length in enumerate(lengths):
         progress(k / lengths.size)
         if not left:
             break
-        failures: dict[str, WorkbenchError] = {}
-        part = _collected(bars.iloc[:length], left, timeframe, failures)
-        found.update({text: _on_beginning(err, int(length)) for text, err in failures.items()})
+        part = compute(bars.iloc[:length], list(left.values()), timeframe=timeframe, errors="collect")
+        for text, message in part.attrs["errors"].items():
+            found.setdefault(text, _on_beginning(DataError(message), int(length)))  # a leak elsewhere is worse news
         for text, bound in list(left.items()):
+            if text in part.attrs["errors"]:
+                continue
             try:
-                _compare(bound, full[text], part[text], 0.0)
+                _compare(bound, full[text], panel(part, text), 0.0)
             except LookAheadError as err:
                 found[text] = err
                 del left[text]
@@ -111,10 +113,10 @@ def timeframe_of(bars: Bars, bounds: list[BoundFeature], timeframe: str | None) 
     return infer_timeframe(pd.DatetimeIndex(bars.index))
 
 
-def _collected(
+def _whole(
     bars: Bars, left: dict[str, BoundFeature], timeframe: str | None, found: dict[str, WorkbenchError]
 ) -> dict[str, Panel]:
-    """Compute all that are left; one that fails is moved to ``found``."""
+    """Compute all on the whole; one that fails is moved to ``found``."""
     frame = compute(bars, list(left.values()), timeframe=timeframe, errors="collect")
     for text, message in frame.attrs["errors"].items():
         found[text] = DataError(message)
