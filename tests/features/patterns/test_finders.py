@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from workbench.errors import ConfigError
 from workbench.features.patterns import (
     HARMONICS,
     broken,
@@ -17,6 +18,7 @@ from workbench.features.patterns import (
     find_triangles,
     reversal_zone,
 )
+from workbench.features.patterns.divergence import oscillator_values
 from workbench.features.patterns.elliott import ELLIOTT_NAMES
 from workbench.features.patterns.harmonic import HARMONIC_NAMES
 from workbench.features.patterns.shapes import DOUBLE_NAMES, HEAD_SHOULDERS_NAMES, TRIANGLE_NAMES
@@ -315,3 +317,8 @@ def test_divergences(prices: list[float], values: tuple[float, float], name: str
     assert match.score.tolist() == pytest.approx([(10 / 20 + 2 / longest) / 2])
     assert find_divergences(pivots(prices), np.where(np.arange(20) < 6, np.nan, oscillator)).known.size == 0
     assert find_divergences(pivots(prices), np.full(20, 50.0)).known.size == 0
+
+
+def test_an_unknown_oscillator_is_named() -> None:
+    with pytest.raises(ConfigError, match="no oscillator 'stoch'; choose one of rsi, macd, obv"):
+        oscillator_values("stoch", np.ones(50), np.ones(50))

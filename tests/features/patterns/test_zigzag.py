@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 import talib
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from workbench.features import compute
 from workbench.features.patterns import Pivots, zigzag_pivots
-from workbench.features.patterns.zigzag_kernels import STATE_SIZE, line_breaks, segment_ranges, zigzag
+from workbench.features.patterns.zigzag_kernels import STATE_SIZE, line_breaks, segment_ranges, warm, zigzag
 
 
 def twin(high, low, close, threshold: float, atr_window: int) -> list[tuple[int, int, float, int]]:
@@ -161,3 +163,25 @@ def test_segment_ranges_equal_numpy(rng: np.random.Generator) -> None:
     span = np.empty(20)
     segment_ranges(x, first, last, span)
     assert span.tolist() == [np.ptp(x[a : b + 1]) for a, b in zip(first, last, strict=True)]
+
+
+def test_warming_up_compiles_every_kernel() -> None:
+    warm()
+    assert all(kernel.signatures for kernel in (zigzag, line_breaks, segment_ranges))
+
+
+def test_ten_times_the_bars_take_about_ten_times_as_long() -> None:
+    """A trend, a walk and a saw, where a scan back would show: all far below a quadratic pass."""
+    high, low, close = walk(1, 1_000_000)
+    saw = 100.0 + np.tile([0.0, 5.0, 10.0, 5.0], 250_000)
+    trend = np.linspace(100, 1000, 1_000_000)
+    for columns in ((high, low, close), (saw, saw, saw), (trend, trend, trend)):
+        small = tuple(c[:100_000] for c in columns)
+        took = [min(timed(c) for _ in range(5)) for c in (small, columns)]
+        assert took[1] < 40 * took[0] + 0.01
+
+
+def timed(columns: tuple[np.ndarray, ...]) -> float:
+    begun = time.perf_counter()
+    zigzag_pivots(*columns, threshold=2.0, atr_window=14)
+    return time.perf_counter() - begun

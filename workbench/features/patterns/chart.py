@@ -16,7 +16,7 @@ from workbench.features.patterns.divergence import (
 )
 from workbench.features.patterns.elliott import find_corrections, find_impulses
 from workbench.features.patterns.follow import DivergenceFollower, Finder, PatternFollower
-from workbench.features.patterns.harmonic import HARMONIC_NAMES, find_harmonics
+from workbench.features.patterns.harmonic import HARMONIC_NAMES, TOLERANCE, find_harmonics
 from workbench.features.patterns.pivots import (
     ATR_WINDOW,
     EVENT_BOUNDS,
@@ -35,7 +35,7 @@ from workbench.typing import FloatArray
 
 _TRIANGLES = ("any", *(name.removesuffix("_triangle") for name in TRIANGLE_NAMES))
 _HARMONICS = ("any", *HARMONIC_NAMES)
-_TOLERANCE = (1e-6, 10.0)
+_SHARES = (1e-6, 10.0)
 _EDWARDS_MAGEE = "Edwards and Magee (1948), Technical Analysis of Stock Trends"
 _LO = "Lo, Mamaysky and Wang (2000), Foundations of technical analysis, Journal of Finance 55"
 _ELLIOTT = (
@@ -72,7 +72,7 @@ def _step(finder: Callable[..., Any], *names: str) -> Callable[..., Step]:
     "harmonic",
     warmup=pivot_warmup,
     family="patterns",
-    bounds={**EVENT_BOUNDS, "tolerance": _TOLERANCE},
+    bounds={**EVENT_BOUNDS, "tolerance": _SHARES},
     rules={**PIVOT_RULES, **_one_of("pattern", _HARMONICS)},
     recursive=True,
     stream=_step(find_harmonics, "pattern", "tolerance"),
@@ -88,7 +88,7 @@ def harmonic(
     close: FloatArray,
     *,
     pattern: str = "any",
-    tolerance: float = 0.1,
+    tolerance: float = TOLERANCE,
     hold: int = HOLD,
     threshold: float = THRESHOLD,
     atr_window: int = ATR_WINDOW,
@@ -177,7 +177,7 @@ def elliott_correction(
     "head_shoulders",
     warmup=pivot_warmup,
     family="patterns",
-    bounds={**EVENT_BOUNDS, "tolerance": _TOLERANCE},
+    bounds={**EVENT_BOUNDS, "tolerance": _SHARES},
     rules=PIVOT_RULES,
     recursive=True,
     stream=_step(find_head_shoulders, "tolerance"),
@@ -206,7 +206,7 @@ def head_shoulders(
     "double_top",
     warmup=pivot_warmup,
     family="patterns",
-    bounds={**EVENT_BOUNDS, "tolerance": _TOLERANCE},
+    bounds={**EVENT_BOUNDS, "tolerance": _SHARES},
     rules=PIVOT_RULES,
     recursive=True,
     stream=_step(find_doubles, "tolerance"),
@@ -235,7 +235,7 @@ def double_top(
     "triangle",
     warmup=pivot_warmup,
     family="patterns",
-    bounds={**EVENT_BOUNDS, "tolerance": _TOLERANCE},
+    bounds={**EVENT_BOUNDS, "tolerance": _SHARES},
     rules={**PIVOT_RULES, **_one_of("kind", _TRIANGLES)},
     recursive=True,
     stream=_step(find_triangles, "kind", "tolerance"),

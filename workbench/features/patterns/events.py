@@ -20,7 +20,7 @@ from workbench.features.patterns.divergence import (
     oscillator_warmup,
 )
 from workbench.features.patterns.elliott import ELLIOTT_NAMES, find_corrections, find_impulses
-from workbench.features.patterns.harmonic import HARMONIC_NAMES, find_harmonics, reversal_zone
+from workbench.features.patterns.harmonic import HARMONIC_NAMES, TOLERANCE, find_harmonics, reversal_zone
 from workbench.features.patterns.pivots import (
     ATR_WINDOW,
     THRESHOLD,
@@ -41,6 +41,7 @@ from workbench.features.patterns.shapes import (
 from workbench.features.registry import BAR_FIELDS
 from workbench.typing import Bars, FloatArray
 
+_Point = tuple[pd.Timestamp, float]
 COLUMNS = ("kind", "name", "direction", "score", "known", "points", "zone_low", "zone_high")
 
 
@@ -118,16 +119,17 @@ def pattern_events(
         times = own.index
     open_, high, low, close, volume = (np.ascontiguousarray(own[f].to_numpy(dtype=np.float64)) for f in BAR_FIELDS)
     pivots = zigzag_pivots(high, low, close, threshold=threshold, atr_window=atr_window)
+    turns = list(zip(times[pivots.origin], pivots.price.tolist(), strict=True))
     rows: list[dict[str, Any]] = []
     for kind in chosen:
         if kind == "candle":
             rows += _candles(times, open_, high, low, close)
         elif kind == "zigzag":
-            rows += _legs(times, pivots)
+            rows += _legs(times, turns, pivots)
         elif kind == "divergence":
-            rows += _divergences(times, pivots, close, volume)
+            rows += _divergences(times, turns, pivots, close, volume)
         else:
-            rows += _shapes(kind, _CHART[kind], times, pivots, close)
+            rows += _shapes(kind, _CHART[kind], times, turns, pivots, close)
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     dtypes: dict[str, Any] = {
         "kind": "str",
@@ -141,27 +143,31 @@ def pattern_events(
     return table.sort_values("known", kind="stable", ignore_index=True)
 
 
-def _shapes(kind: str, how: _Kind, times: Any, pivots: Pivots, close: FloatArray) -> list[dict[str, Any]]:
+def _shapes(
+    kind: str, how: _Kind, times: Any, turns: list[_Point], pivots: Pivots, close: FloatArray
+) -> list[dict[str, Any]]:
     result = how.find(pivots)
     is_waiting = isinstance(result, Candidates)
     matches = broken(result, close) if isinstance(result, Candidates) else result
     closes = zip(times[matches.known], close[matches.known].tolist(), strict=True)
     tail = [[close_] if is_waiting else [] for close_ in closes]
-    rows = _rows(kind, how.names, how.n_pivots, times, pivots, matches, tail)
+    rows = _rows(kind, how.names, how.n_pivots, times, turns, matches, tail)
     if kind == "harmonic":
         for row, last in zip(rows, matches.last, strict=True):
             x, a, b, c = (float(p) for p in pivots.price[last - 4 : last])
-            row["zone_low"], row["zone_high"] = reversal_zone(x, a, b, c, row["name"], 0.1)
+            row["zone_low"], row["zone_high"] = reversal_zone(x, a, b, c, row["name"], TOLERANCE)
     return rows
 
 
-def _divergences(times: Any, pivots: Pivots, close: FloatArray, volume: FloatArray) -> list[dict[str, Any]]:
+def _divergences(
+    times: Any, turns: list[_Point], pivots: Pivots, close: FloatArray, volume: FloatArray
+) -> list[dict[str, Any]]:
     rows = []
     for name in OSCILLATORS:
         if close.size > oscillator_warmup(name):
             matches = find_divergences(pivots, oscillator_values(name, close, volume))
             names = tuple(f"{name}_{part}" for part in DIVERGENCE_NAMES)
-            rows += _rows("divergence", names, (3,) * 4, times, pivots, matches, [[]] * matches.last.size)
+            rows += _rows("divergence", names, (3,) * 4, times, turns, matches, [[]] * matches.last.size)
     for row in rows:
         row["points"] = row["points"][::2]  # a line from the first pivot to the second, without the one between
     return rows
@@ -172,12 +178,11 @@ def _rows(
     names: tuple[str, ...],
     n_pivots: tuple[int, ...],
     times: Any,
-    pivots: Pivots,
+    turns: list[_Point],
     matches: Matches,
-    tail: list[list[tuple[pd.Timestamp, float]]],
+    tail: list[list[_Point]],
 ) -> list[dict[str, Any]]:
     rows = []
-    turns = list(zip(times[pivots.origin], pivots.price.tolist(), strict=True))
     known = list(times[matches.known])
     for k in range(matches.known.size):
         code, last = int(matches.code[k]), int(matches.last[k])
@@ -197,10 +202,9 @@ def _rows(
     return rows
 
 
-def _legs(times: Any, pivots: Pivots) -> list[dict[str, Any]]:
+def _legs(times: Any, turns: list[_Point], pivots: Pivots) -> list[dict[str, Any]]:
     """The confirmed ZigZag, one leg an event: it ends in the pivot confirmed."""
     rows = []
-    turns = list(zip(times[pivots.origin], pivots.price.tolist(), strict=True))
     known = list(times[pivots.known])
     for i in range(pivots.price.size):
         row = dict.fromkeys(COLUMNS, np.nan) | {"kind": "zigzag", "score": 1.0, "direction": -int(pivots.side[i])}

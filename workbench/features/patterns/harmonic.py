@@ -51,6 +51,7 @@ HARMONICS = MappingProxyType(
 """The six patterns by name, in the order in which they win a draw."""
 
 HARMONIC_NAMES = tuple(HARMONICS)
+TOLERANCE = 0.1  # a part of the bound
 
 
 @np.errstate(divide="ignore", invalid="ignore")  # X and C may meet; the comparisons refuse what is no number
@@ -86,7 +87,7 @@ def harmonic_scores(ratios: dict[str, FloatArray], pattern: str, tolerance: floa
     return np.where(refused, -1.0, 1.0 - total / len(asked))
 
 
-def find_harmonics(pivots: Pivots, *, pattern: str = "any", tolerance: float = 0.1) -> Matches:
+def find_harmonics(pivots: Pivots, *, pattern: str = "any", tolerance: float = TOLERANCE) -> Matches:
     """Find harmonic patterns that end in a confirmed pivot D.
 
     Parameters
