@@ -74,8 +74,8 @@ def structure_events(
 ) -> pd.DataFrame:
     """Return breaks of structure (``bos``) and changes of character (``choch``): closes beyond a known swing's level.
 
-    The origin is the swing, ``known`` the bar that closes beyond it. A break disarms all older swings; of several
-    levels closed through at once the newest swing counts. Parameters and result as in `swing_events`.
+    The origin is the swing, ``known`` the bar that closes beyond it. Each level breaks once;
+    of several of one side closed through at once the newest swing counts. Parameters and result as in `swing_events`.
 
     Parameters
     ----------

@@ -33,14 +33,14 @@ def advance_pools(
     pool, last, known, mean = pools.pool, pools.last, pools.known, pools.level
     swept, ended, nearest, sweeps = pools.swept, pools.ended, pools.nearest, pools.sweeps
     entry, members, total, leaders, stack = pools.entry, pools.members, pools.total, pools.leaders, pools.pools
-    state = pools.state
+    joined, state = pools.joined, pools.state
     count, n_leaders, n_pools, seen = state[COUNT], state[LEADERS], state[POOLS], state[SEEN]
     for t in range(start, stop):
         if seen < n_swings and swing_known[seen] == t:
             k = seen
             seen += 1
             if side[k] == sign:
-                members[k], total[k], entry[k] = 1, level[k], -1
+                members[k], total[k], entry[k], joined[k] = 1, level[k], -1, -1
                 if n_leaders > 0 and leaders[n_leaders - 1] == k - 1:
                     n_leaders -= 1  # it takes the place of a less extreme swing that nothing has joined
                 leader = _fits(sign, share, width, level, leaders, n_leaders, k)
@@ -48,9 +48,11 @@ def advance_pools(
                     leaders[n_leaders] = k
                     n_leaders += 1
                 else:
-                    members[leader] += 1
-                    total[leader] += level[k]
-                    if members[leader] > 2:
+                    replaced = k > 0 and side[k - 1] == sign and joined[k - 1] == leader
+                    members[leader] += 0 if replaced else 1
+                    total[leader] += level[k] - (level[k - 1] if replaced else 0.0)
+                    joined[k] = leader
+                    if entry[leader] >= 0:
                         ended[entry[leader]] = t
                     else:
                         n_pools = _insert(stack, n_pools, leader)

@@ -50,7 +50,10 @@ class Breaks(NamedTuple):
     up_queue: IntArray
     down_queue: IntArray
     before: IntArray
+    """Per swing, number of the last one of the other side before it, and ``after`` it."""
     after: IntArray
+    kept: IntArray
+    kept_end: IntArray
     state: IntArray
 
 
@@ -92,6 +95,8 @@ class Pools(NamedTuple):
     """Per bar, pools swept by it."""
     entry: IntArray
     """Per leading swing, number of its pool's newest entry."""
+    joined: IntArray
+    """Per swing, number of the leader whose pool it joined."""
     members: IntArray
     total: FloatArray
     leaders: IntArray

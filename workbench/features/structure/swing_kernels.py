@@ -78,17 +78,16 @@ def _after(queue: IntArray, head: int, tail: int, i: int) -> int:
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy")
-def advance_breaks(  # noqa: C901 -- a bar is one story; calls that take records are slow
-    close: FloatArray, swings: Swings, breaks: Breaks, by_pivots: bool, start: int, stop: int
-) -> None:
+def advance_breaks(close: FloatArray, swings: Swings, breaks: Breaks, by_pivots: bool, start: int, stop: int) -> None:
     """Find closes through levels of known swings on bars ``start`` to ``stop - 1``.
 
     Each side keeps a queue of unbroken levels, oldest first, that rises away from price: an older level beyond a newer
-    one could only break together with it. A break disarms every older level of both sides.
+    one could only break together with it, so it waits outside the queue in case the newer swing loses its place.
     """
-    origin, swing_known, side, level = swings.origin, swings.known, swings.direction, swings.level
+    swing_known, side, level = swings.known, swings.direction, swings.level
     swing, known, direction, character = breaks.swing, breaks.known, breaks.direction, breaks.character
     trend, at, before, after = breaks.trend, breaks.at, breaks.before, breaks.after
+    kept, kept_end = breaks.kept, breaks.kept_end
     top, bottom, n_swings = swings.top, swings.bottom, swings.state[COUNT]
     state, ups, downs = breaks.state, breaks.up_queue, breaks.down_queue
     up, up_end, down, down_end = state[UP], state[UP_END], state[DOWN], state[DOWN_END]
@@ -102,9 +101,9 @@ def advance_breaks(  # noqa: C901 -- a bar is one story; calls that take records
             if other >= 0:
                 after[other] = seen
             if side[seen] > 0:
-                up_end = _arm(seen, 1.0, level, ups, up, up_end)
+                up_end = _arm(seen, 1.0, level, ups, up, up_end, kept, kept_end)
             else:
-                down_end = _arm(seen, -1.0, level, downs, down, down_end)
+                down_end = _arm(seen, -1.0, level, downs, down, down_end, kept, kept_end)
             seen += 1
         broken = -1
         while up < up_end and level[ups[up]] < close[t]:
@@ -115,10 +114,6 @@ def advance_breaks(  # noqa: C901 -- a bar is one story; calls that take records
             down += 1
         if broken < 0:
             continue
-        while up < up_end and origin[ups[up]] < origin[broken]:
-            up += 1
-        while down < down_end and origin[downs[down]] < origin[broken]:
-            down += 1
         against = trend[t] == -side[broken]
         if by_pivots:
             i, j = before[broken], after[broken]
@@ -132,12 +127,20 @@ def advance_breaks(  # noqa: C901 -- a bar is one story; calls that take records
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy")
-def _arm(k: int, sign: float, level: FloatArray, queue: IntArray, head: int, tail: int) -> int:
-    """Put swing ``k`` into its side's queue, and drop what it makes idle; return the queue's new end."""
-    if tail > head and queue[tail - 1] == k - 1:
-        tail -= 1  # swings alternate: one of the same side just before it lost its place to it
+def _arm(
+    k: int, sign: float, level: FloatArray, queue: IntArray, head: int, tail: int, kept: IntArray, kept_end: IntArray
+) -> int:
+    """Put swing ``k`` into its side's queue before the levels that it makes idle; return the queue's new end.
+
+    Those stay behind the end, but for the first, whose place it takes: ``kept`` and ``kept_end`` bring them back.
+    """
+    if tail > head and queue[tail - 1] == k - 1:  # swings alternate: one of this side just before lost its place to it
+        queue[tail - 1] = kept[k - 1]
+        tail = kept_end[k - 1]
+    end = tail
     while tail > head and sign * level[queue[tail - 1]] >= sign * level[k]:
         tail -= 1
+    kept[k], kept_end[k] = queue[tail], end
     queue[tail] = k
     return tail + 1
 
