@@ -212,3 +212,71 @@ def _frames(
         "reliability": reliability,
         "costs": costs.rename_axis("time").reset_index(),
     }
+
+
+def synthetic_factor_record(run_id: str = "c0ffee5e60718293a4b5c6d7e8f90aa1", *, seed: int = 5) -> RunRecord:
+    """A finished factor report of five features on four symbols, one of them planted, one a near copy, one refused."""
+    from workbench.features.worth import factor_report
+
+    rng = np.random.default_rng(seed)
+    n_bars, symbols = 600, ["AAPL", "GOOG", "IBM", "MSFT"]
+    times = pd.date_range("2014-01-02", periods=n_bars, freq="B", tz="UTC", name="time")
+
+    def frame(values: np.ndarray) -> pd.DataFrame:
+        return pd.DataFrame(values, index=times, columns=pd.Index(symbols, name="symbol"))
+
+    signal = rng.standard_normal((n_bars, len(symbols)))
+    returns = 0.01 * (0.2 * signal + rng.standard_normal(signal.shape))
+    total = np.vstack([np.zeros((1, len(symbols))), np.cumsum(returns, axis=0)])
+    panels = {
+        "volume_z(20)": frame(signal),
+        "mfi(14)": frame(signal + 0.1 * rng.standard_normal(signal.shape)),
+        "macd_hist_norm(12, 26, 9)": frame(rng.standard_normal(signal.shape).cumsum(axis=0)),
+        "rsi(14)": frame(rng.standard_normal(signal.shape)),
+        "hour": frame(np.repeat(rng.standard_normal((n_bars, 1)), len(symbols), axis=1)),
+    }
+    forward = {
+        h: frame(np.vstack([total[h:] - total[:-h], np.full((h - 1, len(symbols)), np.nan)])) for h in (1, 5, 20)
+    }
+    report = factor_report(panels, forward, frame(np.ones(signal.shape)) == 1, 1)
+    names = list(panels)
+    importance = pd.DataFrame({"feature": names, "cluster": report.overview["cluster"]})
+    for key in ("mda_log_loss", "mda_accuracy", "sfi_log_loss", "sfi_accuracy"):
+        importance[key], importance[f"{key}_se"] = [0.012, 0.004, -0.001, 0.0002, 0.0], 0.001
+    members = importance.groupby("cluster")["feature"].agg(", ".join).rename("members").reset_index()
+    clusters = members.assign(mda_log_loss=0.01, mda_log_loss_se=0.001, mda_accuracy=0.02, mda_accuracy_se=0.004)
+    folds = pd.DataFrame({
+        "fold": [1, 2], "test_start": times[[0, 300]], "test_end": times[[299, 599]], "n_train": 1100, "n_test": 1200,
+        "n_purged": 80, "log_loss": 0.688, "prior_log_loss": 0.693, "accuracy": 0.54,
+    })  # fmt: skip
+    factors = report.overview.merge(importance.drop(columns="cluster"), on="feature")
+    factors.insert(1, "family", ["volume", "volume", "momentum", "momentum", "calendar"])
+    factors = factors.sort_values("rank_ic_t", key=np.abs, ascending=False).reset_index(drop=True)
+    known = {"source": "sample", "symbols": symbols, "timeframe": "1d", "name": "sample:1d:AAPL+GOOG+IBM+MSFT"}
+    span = {
+        "n_bars": n_bars,
+        "first": str(times[0]),
+        "last": str(times[-1]),
+        "version": "1",
+        "content_hash": "9f2b51aa",
+    }
+    return RunRecord(
+        run_id=run_id,
+        notebook="features",
+        name="6 features on AAPL, GOOG, IBM, MSFT",
+        started="2026-01-31T02:00:00+00:00",
+        finished="2026-01-31T02:00:21+00:00",
+        parameters={"horizon": 1, "model": "logistic", "folds": 2, "embargo": 20, "end": "", "seed": seed},
+        dataset={**known, **span},
+        metrics={
+            "n_features": 5.0, "n_refused": 1.0, "n_tests": 15.0, "n_found": float(factors["found"].sum()),
+            "n_reports_before": 2.0, "log_loss": 0.688, "prior_log_loss": 0.693,
+        },
+        environment={"git": "0bd1e9c", "python": "3.11.9", "features": {n: f"{n} v1 77ab01" for n in names}},
+        frames={
+            "factors": factors, "decay": report.decay, "ic": report.ic, "quantiles": report.quantiles,
+            "drift": report.drift, "histograms": report.histograms, "correlation": report.correlation,
+            "importance": importance, "clusters": clusters, "folds": folds,
+            "refused": pd.DataFrame({"feature": ["peek(1)"], "reason": ["feature 'peek' changes at 2014-01-02"]}),
+        },
+    )  # fmt: skip

@@ -32,6 +32,12 @@ def record() -> RunRecord:
 
 
 @pytest.fixture(scope="session")
+def factor_record() -> RunRecord:
+    """One finished factor report with every frame."""
+    return _synthetic.synthetic_factor_record()
+
+
+@pytest.fixture(scope="session")
 def bars() -> pd.DataFrame:
     """1,500 business days of two symbols."""
     return _synthetic.synthetic_bars()

@@ -92,7 +92,8 @@ def information(
 
     Notes
     -----
-    Across symbols the coefficient is the mean over bars of the correlation across the symbols of a bar. Along time it
+    Across symbols the coefficient is the mean over bars of the correlation across the symbols of a bar; of n symbols it
+    comes out nearer to 0 than the true one, by about the factor 1 - 1 / (2n - 2), for three by π/4. Along time it
     is the correlation of all bars, each symbol measured by its own mean and spread (or ranked over its own bars):
     :math:`r = \mathrm{mean}(z_x z_y)`. It is not averaged over blocks of their own means, which would be biased below
     0 for slow features; its error uses :math:`z_x z_y - r (z_x^2 + z_y^2) / 2`, what each bar does to a correlation.
