@@ -60,6 +60,17 @@ def test_scaled_returns_are_returns_over_what_was_to_be_expected(ragged: pd.Data
     assert 0.7 < label.y["A"].std() < 1.4
 
 
+def test_classes_of_scaled_returns_are_those_with_a_volatility_band(ragged: pd.DataFrame) -> None:
+    """vol_scaled is NaN where the volatility is 0; elsewhere a band of 0.7 volatilities says the same on both ways."""
+    scaled = labels.compute(ragged, "vol_scaled(4, 20)")
+    classes = labels.label_classes(forward_return(ragged, 4)[0], ragged, 0.7, horizon=4)
+    pd.testing.assert_frame_equal(scaled.to_classes(0.7), classes.where(scaled.known))
+    barrier = labels.compute(ragged, "triple_barrier")
+    pd.testing.assert_frame_equal(barrier.to_classes(), barrier.y)
+    with pytest.raises(ConfigError, match="neutral_band must be 0 or more, got -1"):
+        barrier.to_classes(-1)
+
+
 def slow_trend(y: np.ndarray, shortest: int, longest: int) -> tuple[float, int]:
     """Ordinary least squares by numpy on each line."""
     best, chosen = 0.0, 0

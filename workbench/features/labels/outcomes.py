@@ -9,7 +9,7 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
-from workbench.errors import DataError
+from workbench.errors import ConfigError, DataError
 from workbench.features.columns import panel
 from workbench.typing import Bars, FloatArray, IntArray, Panel
 
@@ -49,6 +49,22 @@ class Label:
     def known(self) -> Panel:
         """True where the label is known."""
         return self.y.notna()
+
+    def to_classes(self, neutral_band: float = 0.0) -> Panel:
+        """Return bear (-1), neutral (0) and bull (+1): the sign of y, 0 where ``abs(y) <= neutral_band``; NaN stays.
+
+        The band is in the unit of y: of `vol_scaled` in volatilities, so that its classes are those of `label_classes`.
+        Labels that are classes of sides stay as they are under a band of 0.
+
+        Raises
+        ------
+        ConfigError
+            A negative band.
+        """
+        if not np.isfinite(neutral_band) or neutral_band < 0:
+            raise ConfigError(f"neutral_band must be 0 or more, got {neutral_band!r}; 0 turns it off")
+        signs = pd.DataFrame(np.sign(self.y.to_numpy()), index=self.y.index, columns=self.y.columns)
+        return signs.mask(self.y.abs() <= neutral_band, 0.0)
 
 
 class Outcomes:

@@ -71,10 +71,7 @@ class LabelKind:
         ConfigError
             An unknown, missing, doubled, mistyped or out-of-bounds parameter, or a broken rule between two.
         """
-        try:
-            values = bind(self.name, self.parameters, args, kwargs)
-        except ConfigError as err:  # the features' own checks; only their noun differs
-            raise ConfigError("label" + str(err).removeprefix("feature")) from None
+        values = bind(self.name, self.parameters, args, kwargs, noun="label")
         for text, rule in self.rules.items():
             if not rule(**values):
                 seen = ", ".join(f"{k}={v!r}" for k, v in values.items())
