@@ -141,7 +141,7 @@ def test_a_leak_and_a_failure_are_named_and_the_rest_is_judged(settings: Setting
     assert "changes at 2020-01-01 00:00 for ONE" in refused["_tomorrow"]
     assert "when later rows are removed" in refused["_tomorrow"]
     assert "ZeroDivisionError: by me" in refused["_broken"]
-    assert "needs 5002 bars" in refused["_late"]
+    assert "has no value on these 1200 bars" in refused["_late"]
     with pytest.raises(LookAheadError, match="_tomorrow"):
         run_factors(parameters(features=["_tomorrow", "_broken"]), settings, now=NOW)
 

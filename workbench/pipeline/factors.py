@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -23,8 +23,8 @@ from workbench.backtest.purged import PurgedKFold
 from workbench.config import FeaturesParameters, Settings
 from workbench.data import Dataset, load_dataset
 from workbench.errors import DataError, TrackingError, WorkbenchError
-from workbench.features import check_causality, feature_versions, forward_return
-from workbench.features.compute import run_feature
+from workbench.features import FeatureCache, compute, feature_versions, find_leaks, forward_return
+from workbench.features.columns import panel as panel_of
 from workbench.features.specs import BoundFeature, resolve_all
 from workbench.features.worth import FactorReport, factor_report
 from workbench.ops import describe_environment, get_logger
@@ -35,8 +35,8 @@ from workbench.typing import Bars, Panel
 if TYPE_CHECKING:
     from workbench.tracking import RunRecord
 
-PROOF_BARS = 5000
-"""Latest bars on which each feature is proven causal: every hour and weekday is among them."""
+PROOF_BARS = 10_000
+"""Latest bars on which the features are proven causal: every hour and weekday is among them."""
 MOST_ROWS = 60_000
 """Rows for the importance; of more, every n-th bar is taken."""
 _LEAST_COVERAGE = 0.5
@@ -97,16 +97,14 @@ def _judge(parameters: FeaturesParameters, settings: Settings, progress: Progres
     dataset = load_dataset(
         parameters.source, parameters.symbols, parameters.timeframe, parameters.start, parameters.end, settings=settings
     )
-    panels, refused = _sound_features(bound, dataset.bars, parameters.seed, progress)
+    panels, refused = _sound_features(bound, dataset, parameters, settings, progress)
     progress(0.4, "information, decay and quantiles")
-    close = dataset.bars["close"]
-    assert isinstance(close, pd.DataFrame)  # noqa: S101 - bars have two column levels
     horizons = sorted({*parameters.horizons, parameters.horizon})
     forward = {h: forward_return(dataset.bars, h)[0] for h in horizons}
     report = factor_report(
         panels,
         forward,
-        close.notna(),
+        panel_of(dataset.bars, "close").notna(),
         parameters.horizon,
         n_quantiles=parameters.quantiles,
         threshold=parameters.threshold,
@@ -118,33 +116,36 @@ def _judge(parameters: FeaturesParameters, settings: Settings, progress: Progres
 
 
 def _sound_features(
-    bound: list[BoundFeature], bars: Bars, seed: int, progress: Progress
+    bound: list[BoundFeature], dataset: Dataset, parameters: FeaturesParameters, settings: Settings, progress: Progress
 ) -> tuple[dict[str, Panel], pd.DataFrame]:
-    """Compute each feature and prove it causal; return the sound ones, and the others with the reason."""
+    """Compute the features and prove them causal; return the sound ones, and the others with the reason."""
+    bars, timeframe = dataset.bars, dataset.timeframe
+    progress(0.02, f"computing {len(bound)} features")
+    cache = FeatureCache(settings.features_dir)
+    frame = compute(bars, bound, timeframe=timeframe, errors="collect", cache=cache)
+    wrong: dict[str, WorkbenchError] = {text: DataError(why) for text, why in frame.attrs["errors"].items()}
+    left = [b for b in bound if b.text not in wrong]
+    if left:
+        wrong |= find_leaks(
+            _proof_bars(bars, left), left, seed=parameters.seed, timeframe=timeframe,
+            progress=lambda share: progress(0.1 + 0.3 * share, "proving that no feature looks ahead"),
+        )  # fmt: skip
     panels: dict[str, Panel] = {}
-    refused: list[dict[str, str]] = []
-    first: WorkbenchError | None = None
-    for i, one in enumerate(bound):
-        progress(0.02 + 0.38 * i / len(bound), f"computing {one.text} and proving that it does not look ahead")
-        try:
-            panel = run_feature(bars, one)
-            check_causality(one, _proof_bars(bars, one), seed=seed)
-            if not np.isfinite(panel.to_numpy()).any():
-                raise DataError(f"feature {one.text!r} has no value on these {len(bars)} bars; load more")
-        except WorkbenchError as err:
-            first = first or err
-            refused.append({"feature": one.text, "reason": str(err)})
+    for one in (b for b in bound if b.text not in wrong):
+        panel = panel_of(frame, one.text).replace([np.inf, -np.inf], np.nan)
+        if panel.notna().to_numpy().any():
+            panels[one.text] = panel
         else:
-            panels[one.text] = panel.replace([np.inf, -np.inf], np.nan)
+            wrong[one.text] = DataError(f"feature {one.text!r} has no value on these {len(bars)} bars; load more")
     if not panels:
-        assert first is not None  # noqa: S101 - there is at least one spec
-        raise first
-    return panels, pd.DataFrame(refused, columns=["feature", "reason"])
+        raise wrong[bound[0].text]
+    rows = [{"feature": b.text, "reason": str(wrong[b.text])} for b in bound if b.text in wrong]
+    return panels, pd.DataFrame(rows, columns=["feature", "reason"])
 
 
-def _proof_bars(bars: Bars, one: BoundFeature) -> Bars:
+def _proof_bars(bars: Bars, bound: list[BoundFeature]) -> Bars:
     """Return enough of the latest bars for the proof; a long series need not be computed a hundred times over."""
-    return bars.iloc[-max(PROOF_BARS, 4 * (one.declared_warmup or 0)) :]
+    return bars.iloc[-max(PROOF_BARS, *(4 * (b.declared_warmup or 0) for b in bound)) :]
 
 
 def _importance(
@@ -233,12 +234,18 @@ def _record(
 
 def _table(factors: _Factors) -> pd.DataFrame:
     """Return the overview with family and importance, the strongest rank coefficient first."""
-    families: dict[str, Any] = {b.text: getattr(b.feature, "family", "other") for b in factors.bound}
+    families = {b.text: _family(b) for b in factors.bound}
     table = factors.report.overview
     table.insert(1, "family", table["feature"].map(families))
     table = table.merge(factors.importance.features.drop(columns="cluster"), on="feature", how="left")
     order = table["rank_ic_t"].abs().sort_values(ascending=False, kind="stable", na_position="last").index
     return table.loc[order].reset_index(drop=True)
+
+
+def _family(bound: BoundFeature) -> str:
+    """Return the family of its features, where they are of one."""
+    families = {f.family for f in bound.features.values()}
+    return families.pop() if len(families) == 1 else "expression"
 
 
 def _metrics(factors: _Factors, before: int) -> dict[str, float]:
