@@ -151,6 +151,17 @@ def test_flat_prices_and_the_warmup_have_no_label(ragged: pd.DataFrame) -> None:
     assert (sigma == 0).sum() > 50
 
 
+def test_a_touched_barrier_earns_at_least_its_distance_and_a_gap_more(bars: pd.DataFrame) -> None:
+    label = labels.triple_barrier(bars, up=2.0, down=1.5, horizon=15)
+    sigma = compute(bars, "realized_vol(20)")["realized_vol(20)"]
+    won, lost, over = (label.details["barrier"] == side for side in (1, -1, 0))
+    assert (label.returns >= 2.0 * sigma - 1e-12).where(won, True).all(axis=None)
+    assert (label.returns <= -1.5 * sigma + 1e-12).where(lost, True).all(axis=None)
+    assert (label.held == 15).where(over, True).all(axis=None)
+    beyond = (label.returns > 2.0 * sigma + 1e-9) & won
+    assert 0 < beyond.to_numpy().sum() < won.to_numpy().sum()
+
+
 def test_wider_targets_are_hit_less_often(bars: pd.DataFrame) -> None:
     shares = [(labels.triple_barrier(bars, up=up).y == 1).to_numpy().mean() for up in (0.5, 2.0, 5.0)]
     assert shares == sorted(shares, reverse=True)
