@@ -12,12 +12,20 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from workbench.features.worth import average_ranks, half_life, information, mode_of, row_correlations
+from workbench.features.worth.ranks import ranks_across
 
 
 @given(arrays(np.float64, (4, 7), elements=st.one_of(st.integers(-3, 3).map(float), st.just(float("nan")))))
 def test_ranks_are_those_of_pandas(values: np.ndarray) -> None:
     expected = pd.DataFrame(values).rank(axis=1).to_numpy()
     np.testing.assert_array_equal(average_ranks(values), expected)
+
+
+@pytest.mark.parametrize("n_assets", [1, 5, 16, 17, 40])
+def test_ranks_across_are_the_same_ranks(rng: np.random.Generator, n_assets: int) -> None:
+    values = rng.integers(0, 9, (50, n_assets)).astype(float)
+    values[rng.random(values.shape) < 0.2] = np.nan
+    np.testing.assert_array_equal(ranks_across(np.ascontiguousarray(values.T)).T, average_ranks(values))
 
 
 def test_ranks_of_nothing() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from workbench.errors import ConfigError
 from workbench.typing import FloatArray
 
+_FEW_LAGS = 64
 _MOST_SHARE = 4  # at most a quarter of the terms as lags: beyond it the estimate says nothing
 
 
@@ -123,10 +124,20 @@ def long_run_variance(x: FloatArray, lags: int) -> float:
         return float("nan")
     centred = x - x.mean()
     last = min(lags, n - 1)
-    covariances = np.array([centred[j:] @ centred[: n - j] for j in range(last + 1)]) / n
+    covariances = _autocovariances(centred, last)
     weights = 2 * (1 - np.arange(last + 1) / (lags + 1))
     weights[0] = 1
     return max(float(weights @ covariances), 0.0)
+
+
+def _autocovariances(centred: FloatArray, last: int) -> FloatArray:
+    """Return the autocovariances at lags 0 to ``last``; of many lags by the Fourier transform."""
+    n = centred.size
+    if last <= _FEW_LAGS:
+        return np.array([centred[j:] @ centred[: n - j] for j in range(last + 1)]) / n
+    length = 1 << (n + last).bit_length()  # long enough that the ends do not meet
+    power = np.abs(np.fft.rfft(centred, length)) ** 2
+    return np.fft.irfft(power, length)[: last + 1] / n
 
 
 def newey_west_mean(x: FloatArray, lags: int, deviations: FloatArray | None = None) -> Estimate:

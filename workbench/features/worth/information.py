@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from workbench.features.worth.errors import Estimate, newey_west_lags, newey_west_mean
-from workbench.features.worth.ranks import average_ranks, both_known, column_ranks
+from workbench.features.worth.ranks import both_known, column_ranks, ranks_across
 from workbench.typing import FloatArray
 
 Mode = Literal["cross-section", "time series"]
@@ -128,26 +128,26 @@ def row_correlations(x: FloatArray, y: FloatArray, *, rank: bool = True, min_ass
     array, (n_bars,)
         NaN where fewer than ``min_assets`` columns are known or one of the two does not vary.
     """
-    known = both_known(x, y)
-    a, b = (np.where(known, v, np.nan) for v in (x, y))
+    a, b = (np.ascontiguousarray(v.T) for v in (x, y))  # sums over a bar are fastest column by column
+    known = both_known(a, b)
+    a, b = (np.where(known, v, np.nan) for v in (a, b))
     if rank:
-        a, b = average_ranks(a), average_ranks(b)
-    n = known.sum(axis=1)
+        a, b = ranks_across(a), ranks_across(b)
+    n = known.sum(axis=0)
     enough = n >= max(min_assets, 2)
-    count = np.maximum(n, 1)
-    da, db = (_centred_rows(v, known, count) for v in (a, b))
-    va, vb, cov = (da * da).sum(axis=1), (db * db).sum(axis=1), (da * db).sum(axis=1)
-    size = np.sqrt(va) * np.sqrt(vb)
+    da, db = (_centred(v, known, np.maximum(n, 1)) for v in (a, b))
+    size = np.sqrt((da * da).sum(axis=0)) * np.sqrt((db * db).sum(axis=0))
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(enough & (size > _TINY), np.clip(cov / size, -1.0, 1.0), np.nan)
+        return np.where(enough & (size > _TINY), np.clip((da * db).sum(axis=0) / size, -1.0, 1.0), np.nan)
 
 
-def _centred_rows(values: FloatArray, known: np.ndarray, count: np.ndarray) -> FloatArray:
-    filled = np.where(known, values, 0.0)
-    scale = np.abs(filled).max(axis=1, initial=0.0)
-    centred = np.where(known, filled - (filled.sum(axis=1) / count)[:, np.newaxis], 0.0)
+def _centred(columns: FloatArray, known: np.ndarray, count: np.ndarray) -> FloatArray:
+    """Subtract each bar's mean over its known columns, (n_assets, n_bars); 0 where unknown."""
+    filled = np.where(known, columns, 0.0)
+    centred = np.where(known, filled - filled.sum(axis=0) / count, 0.0)
     # what is left of equal values is rounding, not spread
-    centred[np.abs(centred).max(axis=1, initial=0.0) <= 1e-12 * scale] = 0.0
+    flat = np.abs(centred).max(axis=0, initial=0.0) <= 1e-12 * np.abs(filled).max(axis=0, initial=0.0)
+    centred[:, flat] = 0.0
     return centred
 
 

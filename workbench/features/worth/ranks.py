@@ -6,6 +6,8 @@ import numpy as np
 
 from workbench.typing import BoolArray, FloatArray
 
+_FEW = 16
+
 
 def average_ranks(values: FloatArray) -> FloatArray:
     """Rank each row's known values from 1 on; equal values share the mean of their ranks.
@@ -41,6 +43,26 @@ def average_ranks(values: FloatArray) -> FloatArray:
     np.put_along_axis(out, order, ranks, axis=1)
     out[np.isnan(table)] = np.nan
     return out.reshape(np.shape(values))
+
+
+def ranks_across(columns: FloatArray) -> FloatArray:
+    """Rank across the columns of each bar, given column by column: (n_assets, n_bars) in and out.
+
+    The ranks of `average_ranks`, counted by comparing every two columns where these are few: nothing is sorted then.
+    """
+    n = len(columns)
+    if n > _FEW:
+        return np.ascontiguousarray(average_ranks(np.ascontiguousarray(columns.T)).T)
+    twice = np.ones(columns.shape)  # of n known values the rank is (n + 1 + number below - number above) / 2
+    for i in range(n):
+        for j in range(i):
+            below, above = columns[j] < columns[i], columns[j] > columns[i]
+            twice[i] += below
+            twice[i] -= above
+            twice[j] += above
+            twice[j] -= below
+    known = np.isfinite(columns)
+    return np.where(known, (twice + known.sum(axis=0)) / 2, np.nan)
 
 
 def column_ranks(values: FloatArray) -> FloatArray:
