@@ -9,6 +9,7 @@ from workbench.typing import FloatArray, IntArray
 
 _options = {"cache": True, "nogil": True, "error_model": "numpy"}
 _DAY = 86_400_000_000_000  # nanoseconds
+_EVEN = 1e-9  # bins whose volumes differ by less than this part of all are equal: rounding does not choose
 
 
 @nb.njit(**_options)
@@ -84,14 +85,16 @@ def volume_profile(
         for s in range(first, t + 1):
             _spread(low[s], high[s], volume[s] if traded > 0 else 1.0, floor, width, mass, steps)
         level = total = 0.0
-        best = 0
         for b in range(bins):
             level += steps[b]
             mass[b] += max(level, 0.0) * width
             total += mass[b]
-            if mass[b] > mass[best]:
+        even = _EVEN * total
+        best = 0
+        for b in range(1, bins):
+            if mass[b] > mass[best] + even:
                 best = b
-        bottom, top = _value_area(mass, best, share * total)
+        bottom, top = _value_area(mass, best, share * total, even)
         poc[t] = floor + (best + 0.5) * width
         area_low[t], area_high[t] = floor + bottom * width, floor + (top + 1) * width
 
@@ -114,14 +117,14 @@ def _spread(
 
 
 @nb.njit(**_options)
-def _value_area(mass: FloatArray, best: int, wanted: float) -> tuple[int, int]:
+def _value_area(mass: FloatArray, best: int, wanted: float, even: float) -> tuple[int, int]:
     """Bins around the fullest one that hold ``wanted``: the fuller neighbour joins first, the lower one of equals."""
     bottom = top = best
     held = mass[best]
-    while held < wanted and (bottom > 0 or top < mass.size - 1):
-        below = mass[bottom - 1] if bottom > 0 else -1.0
-        above = mass[top + 1] if top < mass.size - 1 else -1.0
-        if below >= above:
+    while held < wanted - even and (bottom > 0 or top < mass.size - 1):
+        below = mass[bottom - 1] if bottom > 0 else -np.inf
+        above = mass[top + 1] if top < mass.size - 1 else -np.inf
+        if below >= above - even:
             bottom -= 1
             held += below
         else:
