@@ -232,12 +232,12 @@ def _around_swings(
         parts += tables.break_rows(swings, breaks.breaks, kinds)
     for sign in (1, -1):
         if "order_block" in kinds:
-            blocks = BlockTracker(n_bars, sign=sign, swing_length=length, break_by_body=by_body)
-            blocks.follow(prices, swings, 0, n_bars)
+            blocks = BlockTracker(n_bars, sign=sign, swing_length=length, break_by_body=by_body, swings=swings)
+            blocks.follow(prices, 0, n_bars)
             parts.append(tables.zone_rows("order_block", sign, blocks.zones))
         if "liquidity" in kinds:
-            pools = PoolTracker(n_bars, sign=sign, swing_length=length, tolerance=tolerance)
-            pools.follow(prices, swings, 0, n_bars)
+            pools = PoolTracker(n_bars, sign=sign, swing_length=length, tolerance=tolerance, swings=swings)
+            pools.follow(prices, 0, n_bars)
             parts.append(tables.pool_rows(sign, swings, pools.pools, tolerance))
     return parts
 

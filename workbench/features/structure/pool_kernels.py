@@ -58,6 +58,7 @@ def advance_pools(
                         n_pools = _insert(stack, n_pools, leader)
                     entry[leader] = count
                     pool[count], last[count], known[count] = leader, k, t
+                    swept[count] = ended[count] = -1
                     mean[count] = total[leader] / members[leader]
                     count += 1
         sweeps[t] = 0

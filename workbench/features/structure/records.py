@@ -156,11 +156,11 @@ def _empty(kind: type[R], name: str, capacity: int) -> FloatArray | IntArray:
     if name in ("state", "values"):
         return np.zeros(_STATE) if name == "values" else np.zeros(_STATE, dtype=np.int64)
     floats = name in _FLOATS or (kind is Dealing and name in ("top", "bottom"))
-    return np.zeros(capacity) if floats else np.full(capacity, -1, dtype=np.int64)
+    return np.zeros(capacity) if floats else np.zeros(capacity, dtype=np.int64)  # memory never written costs nothing
 
 
 def grown(record: R, capacity: int) -> R:
-    """Return the record with room for more bars; its state stays the same array."""
+    """Return a copy of the record with room for more bars."""
     fresh = empty(type(record), capacity)
     for name, old, new in zip(record._fields, record, fresh, strict=True):
         if name not in ("state", "values"):

@@ -62,6 +62,7 @@ def advance_spans(high: FloatArray, low: FloatArray, spans: Spans, start: int, s
         if active[t] == 1 and (over or not was_active):
             newest += 1
             first[newest] = high_bar[newest] = low_bar[newest] = t
+            known[newest] = high_broken[newest] = low_broken[newest] = -1
             top[t], bottom[t] = high[t], low[t]
         elif active[t] == 1:
             if high[t] > top[t]:

@@ -30,8 +30,7 @@ def advance_swings(high: FloatArray, low: FloatArray, n: int, swings: Swings, st
     for t in range(start, stop):
         head, tail = _slide(high, 1.0, t, 2 * n, highs, head, tail)
         low_head, low_tail = _slide(low, -1.0, t, 2 * n, lows, low_head, low_tail)
-        if t > 0:
-            top[t], bottom[t] = top[t - 1], bottom[t - 1]
+        top[t], bottom[t] = (top[t - 1], bottom[t - 1]) if t > 0 else (-1, -1)
         i = t - n
         if i < n - 1:
             continue
@@ -44,7 +43,7 @@ def advance_swings(high: FloatArray, low: FloatArray, n: int, swings: Swings, st
             if side * price <= side * level[count - 1]:
                 continue
             ended[count - 1] = t
-        origin[count], known[count], direction[count], level[count] = i, t, side, price
+        origin[count], known[count], direction[count], level[count], ended[count] = i, t, side, price, -1
         if side > 0:
             top[t], reach[count] = count, _after(lows, low_head, low_tail, i)
         else:

@@ -54,9 +54,9 @@ class Prices:
 class SwingTracker:
     """Swing highs and lows of ``swing_length``."""
 
-    def __init__(self, capacity: int, *, swing_length: int) -> None:
+    def __init__(self, capacity: int, *, swing_length: int, swings: Swings | None = None) -> None:
         self.swing_length = swing_length
-        self.swings = empty(Swings, capacity)
+        self.swings = empty(Swings, capacity) if swings is None else swings
 
     def grow(self, capacity: int) -> None:
         """Make room."""
@@ -112,8 +112,10 @@ class GapTracker:
 class BlockTracker(SwingTracker):
     """Order blocks of one side."""
 
-    def __init__(self, capacity: int, *, sign: int, swing_length: int, break_by_body: bool) -> None:
-        super().__init__(capacity, swing_length=swing_length)
+    def __init__(
+        self, capacity: int, *, sign: int, swing_length: int, break_by_body: bool, swings: Swings | None = None
+    ) -> None:
+        super().__init__(capacity, swing_length=swing_length, swings=swings)
         self.sign, self.by_body = sign, break_by_body
         self.zones = empty(Zones, capacity)
 
@@ -125,15 +127,15 @@ class BlockTracker(SwingTracker):
     def advance(self, bars: Prices, start: int, stop: int) -> None:
         """Go on over bars ``start`` to ``stop - 1``."""
         super().advance(bars, start, stop)
-        self.follow(bars, self.swings, start, stop)
+        self.follow(bars, start, stop)
 
-    def follow(self, bars: Prices, swings: Swings, start: int, stop: int) -> None:
-        """Go on, with swings that are known already."""
+    def follow(self, bars: Prices, start: int, stop: int) -> None:
+        """Go on behind swings that have been carried on already."""
         from workbench.features.structure.zone_kernels import advance_blocks
 
         front, back = (bars.low, bars.high) if self.sign > 0 else (bars.high, bars.low)
         sign, zones = float(self.sign), self.zones
-        advance_blocks(sign, front, back, bars.open, bars.close, self.by_body, swings, zones, start, stop)
+        advance_blocks(sign, front, back, bars.open, bars.close, self.by_body, self.swings, zones, start, stop)
 
 
 class PoolTracker(SwingTracker):
@@ -142,8 +144,17 @@ class PoolTracker(SwingTracker):
     The band around the first swing is ``tolerance`` times its level, plus ``width`` in price units.
     """
 
-    def __init__(self, capacity: int, *, sign: int, swing_length: int, tolerance: float, width: float = 0.0) -> None:
-        super().__init__(capacity, swing_length=swing_length)
+    def __init__(
+        self,
+        capacity: int,
+        *,
+        sign: int,
+        swing_length: int,
+        tolerance: float,
+        width: float = 0.0,
+        swings: Swings | None = None,
+    ) -> None:
+        super().__init__(capacity, swing_length=swing_length, swings=swings)
         self.sign, self.tolerance, self.width = sign, tolerance, width
         self.pools = empty(Pools, capacity)
 
@@ -155,14 +166,14 @@ class PoolTracker(SwingTracker):
     def advance(self, bars: Prices, start: int, stop: int) -> None:
         """Go on over bars ``start`` to ``stop - 1``."""
         super().advance(bars, start, stop)
-        self.follow(bars, self.swings, start, stop)
+        self.follow(bars, start, stop)
 
-    def follow(self, bars: Prices, swings: Swings, start: int, stop: int) -> None:
-        """Go on, with swings that are known already."""
+    def follow(self, bars: Prices, start: int, stop: int) -> None:
+        """Go on behind swings that have been carried on already."""
         from workbench.features.structure.pool_kernels import advance_pools
 
         price = bars.high if self.sign > 0 else bars.low
-        advance_pools(float(self.sign), price, self.tolerance, self.width, swings, self.pools, start, stop)
+        advance_pools(float(self.sign), price, self.tolerance, self.width, self.swings, self.pools, start, stop)
 
 
 class DealingTracker(SwingTracker):

@@ -42,6 +42,7 @@ def advance_gaps(
         body = sign * (close[t - 1] - open_[t - 1]) if t >= 2 else 0.0
         if body > 0 and sign * back[t - 2] < sign * front[t]:
             origin[count], known[count], near[count], far[count] = t - 1, t, front[t], back[t - 2]
+            touched[count] = ended[count] = -1
             if join and count > 0 and known[count - 1] == t - 1:
                 near[count] = sign * max(sign * front[t], sign * near[count - 1])
                 far[count] = sign * min(sign * back[t - 2], sign * far[count - 1])
@@ -96,6 +97,7 @@ def advance_blocks(
             i = _lowest(sign, front, swing_origin[k] + 1, t)
             if count == 0 or origin[count - 1] != i:  # two swings closed through in one move have one block
                 origin[count], known[count], near[count], far[count] = i, t, back[i], front[i]
+                touched[count] = ended[count] = -1
                 size = _push(heap, size, far, sign, count)
                 n_untouched = _push(touch_heap, n_untouched, near, sign, count)
                 count += 1

@@ -8,7 +8,6 @@ import numpy as np
 
 from workbench.features.registry import Step, StepMaker, indicator
 from workbench.features.structure.readings import Maker, Reading, distance, read, step
-from workbench.features.structure.records import Pools
 from workbench.features.structure.swings import FAMILY, LONGEST
 from workbench.features.structure.trackers import BlockTracker, GapTracker, PoolTracker, Prices, SwingTracker
 from workbench.typing import FloatArray
@@ -166,26 +165,24 @@ class _BothSides(SwingTracker):
 
     def __init__(self, capacity: int, *, swing_length: int, tolerance: float) -> None:
         super().__init__(capacity, swing_length=swing_length)
-        self.sides = [PoolTracker(capacity, sign=s, swing_length=swing_length, tolerance=tolerance) for s in (1, -1)]
-
-    @property
-    def pools(self) -> tuple[Pools, Pools]:
-        return self.sides[0].pools, self.sides[1].pools
+        settings: Any = dict(swing_length=swing_length, tolerance=tolerance, swings=self.swings)
+        self.above = PoolTracker(capacity, sign=1, **settings)
+        self.below = PoolTracker(capacity, sign=-1, **settings)
 
     def grow(self, capacity: int) -> None:
         super().grow(capacity)
-        for side in self.sides:
+        for side in (self.above, self.below):
             side.grow(capacity)
+            side.swings = self.swings
 
     def advance(self, bars: Prices, start: int, stop: int) -> None:
         super().advance(bars, start, stop)
-        for side in self.sides:
-            side.follow(bars, self.swings, start, stop)
+        self.above.follow(bars, start, stop)
+        self.below.follow(bars, start, stop)
 
 
 def _swept(tracker: _BothSides, bars: Prices, rows: slice) -> FloatArray:  # noqa: ARG001
-    highs, lows = tracker.pools
-    return (highs.sweeps[rows] - lows.sweeps[rows]).astype(np.float64)
+    return (tracker.above.pools.sweeps[rows] - tracker.below.pools.sweeps[rows]).astype(np.float64)
 
 
 def _sweep_stream(*, swing_length: int, tolerance: float) -> Step:
