@@ -21,6 +21,7 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	$(BIN)/python -m workbench.backtest.warm
+	$(BIN)/python -m workbench.features.warm
 	@touch $(STAMP)
 
 chromium:  ## a browser for the tests: by apt when root

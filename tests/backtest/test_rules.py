@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workbench.backtest import RULES, position_rule
+from workbench.backtest import RULES, drifted_leverage, position_rule, within_leverage
 from workbench.errors import ConfigError
 
 
@@ -61,3 +61,15 @@ def test_bad_rules_are_one_clear_line(rule, words, forecast):
 def test_bad_leverage(forecast):
     with pytest.raises(ConfigError, match="max_leverage must be above 0"):
         position_rule("sign", forecast, max_leverage=0)
+
+
+def test_a_short_that_loses_drifts_above_its_cap() -> None:
+    """Short 1 from the fill, the price rises by 10 %: 1.1 are owed on an equity of 0.9."""
+    np.testing.assert_allclose(drifted_leverage(np.array([-0.1, 0.0]), 1.0), [1.1 / 0.9, 1.0])
+
+
+def test_exposure_is_held_to_what_drift_explains() -> None:
+    times = pd.date_range("2024-01-01", periods=2, tz="UTC", name="time")
+    net = pd.Series([0.0, -0.1], index=times)
+    assert within_leverage(pd.DataFrame({"A": [1.0, -1.2]}, index=times), net, 1.0)
+    assert not within_leverage(pd.DataFrame({"A": [1.2, -1.0]}, index=times), net, 1.0)

@@ -5,7 +5,7 @@ Numba compiles on the first simulation and vectorbt loads with the second opinio
 
 from workbench.backtest.engine import simulate
 from workbench.backtest.result import BacktestResult
-from workbench.backtest.rules import RULES, position_rule
+from workbench.backtest.rules import RULES, drifted_leverage, position_rule, within_leverage
 from workbench.backtest.splits import Fold, WalkForward, purge, rows_of
 from workbench.backtest.sweeps import grid, sma_crossover, sweep
 from workbench.backtest.vectorbt_door import simulate_vectorbt, to_vectorbt
@@ -24,6 +24,7 @@ __all__ = [
     "Forecasts",
     "WalkForward",
     "deflated_sharpe_ratio",
+    "drifted_leverage",
     "expected_max_sharpe_ratio",
     "grid",
     "minimum_track_record_length",
@@ -38,4 +39,5 @@ __all__ = [
     "sweep",
     "to_vectorbt",
     "walk_forward_forecasts",
+    "within_leverage",
 ]

@@ -85,3 +85,24 @@ def _bind(rule: str) -> tuple[Callable[..., FloatArray], dict[str, Any]]:
                 f"position rule {rule!r}: {name} must be a number from {low:g} to {high:g}, got {value!r}"
             )
     return function, arguments
+
+
+def drifted_leverage(net_returns: FloatArray, max_leverage: float) -> FloatArray:
+    """Return the gross exposure that a position of at most ``max_leverage`` at the fill can have at the bar's close.
+
+    Between fill and close a position drifts with its price: a short of 1 that loses 10 % of equity ends at
+    ``(1 + 0.1) / (1 - 0.1)``. For positions whose gains and losses offset within the bar it is a close guide, not a
+    bound.
+
+    Parameters
+    ----------
+    net_returns
+        The portfolio's return at each bar, (n_bars,), fractions above -1.
+    """
+    return (max_leverage + np.abs(net_returns)) / (1 + net_returns)
+
+
+def within_leverage(positions: Panel, net_returns: pd.Series, max_leverage: float, slack: float = 0.05) -> bool:
+    """Whether gross exposure at every close is at most what `drifted_leverage` allows, plus ``slack``."""
+    allowed = drifted_leverage(net_returns.reindex(positions.index).to_numpy(), max_leverage)
+    return bool((positions.abs().sum(axis=1).to_numpy() <= allowed + slack).all())

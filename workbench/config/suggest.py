@@ -6,6 +6,10 @@ import difflib
 from collections.abc import Iterable
 
 
+_SHOWN = 40
+"""Names listed at the most."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"``, or the list of known names where nothing is close."""
     names = sorted(known)
@@ -15,4 +19,5 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
         close = [folded[m] for m in difflib.get_close_matches(name.casefold(), list(folded), n=1, cutoff=0.6)]
     if close:
         return f" Did you mean {close[0]!r}?"
-    return f" Known: {', '.join(names)}." if names else ""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f" Known: {', '.join(names[:_SHOWN])}{more}." if names else ""

@@ -6,7 +6,7 @@ TA-Lib loads when the first feature that needs it is computed.
 
 from __future__ import annotations
 
-from workbench.features import indicators  # noqa: F401 - their features register here
+from workbench.features import indicators, patterns, regimes, structure, texts  # noqa: F401 - features register here
 from workbench.features.cache import CacheStats, FeatureCache
 from workbench.features.compute import compute, feature_versions, list_features
 from workbench.features.design import Design, design_matrix, feature_matrix
@@ -24,7 +24,7 @@ from workbench.features.proof import (
 )
 from workbench.features.registry import REGISTRY, Feature, Registry, feature, indicator
 from workbench.features.sets import SETS, FeatureSet, feature_set, load_set
-from workbench.features.specs import BoundFeature, canonical, get, resolve, warmup
+from workbench.features.specs import BoundFeature, canonical, get, longest_warmup, resolve, resolve_all, warmup
 from workbench.features.streaming import FeatureStream
 
 __all__ = [
@@ -60,6 +60,8 @@ __all__ = [
     "list_features",
     "load_features",
     "load_set",
+    "longest_warmup",
     "resolve",
+    "resolve_all",
     "warmup",
 ]

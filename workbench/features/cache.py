@@ -97,9 +97,10 @@ class FeatureCache:
         }
         path = self._path(market, bound, base)
         try:
-            with atomic_path(path) as temporary, temporary.open("wb") as stream:
-                stream.write(json.dumps(header).encode().ljust(_HEADER))
-                stream.write(data.data)
+            with atomic_path(path) as temporary:
+                temporary.write_bytes(
+                    b"".join([json.dumps(header).encode().ljust(_HEADER), memoryview(data).cast("B")])
+                )
             self._make_room()
         except WorkbenchError as err:
             _warn("feature_not_cached", spec=bound.text, reason=str(err))

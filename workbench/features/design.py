@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import DataError
+from workbench.features.cache import FeatureCache
 from workbench.features.columns import own_bar_numbers, panel
 from workbench.features.compute import compute, run_feature
 from workbench.features.labels import LABEL_WINDOW, forward_return, label_classes
@@ -66,7 +67,12 @@ class Design:
 
 
 def design_matrix(
-    bars: Bars, specs: FeatureLike | Iterable[FeatureLike], horizon: int = 1, neutral_band: float = 0.0
+    bars: Bars,
+    specs: FeatureLike | Iterable[FeatureLike],
+    horizon: int = 1,
+    neutral_band: float = 0.0,
+    *,
+    cache: FeatureCache | None = None,
 ) -> Design:
     """Compute features and labels and line them up.
 
@@ -80,6 +86,8 @@ def design_matrix(
         Bars that the label looks ahead from the fill at the next open.
     neutral_band
         Half width of the neutral class in trailing volatilities; see `label_classes`.
+    cache
+        Where computed features are kept; see `workbench.features.compute`.
 
     Returns
     -------
@@ -96,7 +104,7 @@ def design_matrix(
     forward, t1 = forward_return(bars, horizon)
     classes = label_classes(forward, bars, neutral_band, horizon=horizon)
     first = max(1, LABEL_WINDOW if neutral_band > 0 else 0)
-    rows, X, warmup = _rows_and_features(bars, bound, first, horizon + 2)
+    rows, X, warmup = _rows_and_features(bars, bound, first, horizon + 2, cache)
     y = rows.take(classes)
     known = rows.take(forward).notna().rename("known")
     returns = run_feature(bars, "ret(1)")
@@ -149,9 +157,9 @@ class _Rows:
 
 
 def _rows_and_features(
-    bars: Bars, bound: list[BoundFeature], least: int, ahead: int
+    bars: Bars, bound: list[BoundFeature], least: int, ahead: int, cache: FeatureCache | None = None
 ) -> tuple[_Rows, pd.DataFrame, int]:
-    frame = compute(bars, bound)
+    frame = compute(bars, bound, cache=cache)
     close = panel(bars, "close")
     own = own_bar_numbers(bars, close.columns)
     panels = [panel(frame, b.text) for b in bound]

@@ -209,6 +209,11 @@ def warmup(spec: FeatureLike, timeframe: str = "1h") -> int:
     return declared if declared is not None else _measured(bound, timeframe)
 
 
+def longest_warmup(specs: Iterable[FeatureLike], timeframe: str = "1h") -> int:
+    """Return the longest warm-up of some features, sets included; refuses what `resolve_all` refuses."""
+    return max(warmup(b, timeframe) for b in resolve_all(specs))
+
+
 def _measured(bound: BoundFeature, timeframe: str) -> int:
     from workbench.data.timeframes import timeframe_delta
     from workbench.features.compute import run_feature

@@ -16,7 +16,7 @@ from workbench.backtest import walk_forward_forecasts
 from workbench.config import BacktestParameters, Settings, TrainParameters
 from workbench.data import Dataset, load_dataset
 from workbench.errors import TrackingError
-from workbench.features import Design, check_causality, design_matrix
+from workbench.features import Design, FeatureCache, design_matrix, find_leaks
 from workbench.ops import describe_environment, get_logger
 from workbench.pipeline.artifacts import save_final_model
 from workbench.pipeline.judge import judge
@@ -100,10 +100,11 @@ def _evaluate(
     progress(0.0, "loading bars")
     dataset = load_experiment_data(parameters, settings)
     progress(0.05, "computing features")
-    design = design_matrix(dataset.bars, parameters.features, parameters.horizon, parameters.neutral_band)
+    cache = FeatureCache(settings.features_dir)
+    design = design_matrix(dataset.bars, parameters.features, parameters.horizon, parameters.neutral_band, cache=cache)
     progress(0.08, "proving that no feature looks ahead")
-    for spec in parameters.features:
-        check_causality(spec, dataset.bars, seed=parameters.seed)
+    for leak in find_leaks(dataset.bars, parameters.features, seed=parameters.seed).values():
+        raise leak
     plan = make_plan(design)
     forecasts = walk_forward_forecasts(
         design,

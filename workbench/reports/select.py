@@ -110,10 +110,11 @@ def check_job(job: Job, settings: Settings) -> str:
 
 
 def _check_specs(job: Job) -> None:
-    from workbench.features import warmup
+    from workbench.features import longest_warmup
 
-    for spec in [*getattr(job.parameters, "features", ()), *getattr(job.parameters, "indicators", ())]:
-        warmup(spec)
+    for specs in (getattr(job.parameters, "features", ()), getattr(job.parameters, "indicators", ())):
+        if specs:
+            longest_warmup(specs, job.parameters.timeframe)
     if isinstance(job.parameters, BacktestParameters | FeaturesParameters):
         from workbench.models import check_model_spec
 
@@ -134,7 +135,7 @@ def _check_bars(job: Job, settings: Settings) -> None:
     import pandas as pd
 
     from workbench.data import load_bars
-    from workbench.features import warmup
+    from workbench.features import longest_warmup
 
     bars = load_bars(
         parameters.source, parameters.symbols, parameters.timeframe, parameters.start, parameters.end, settings=settings
@@ -142,7 +143,7 @@ def _check_bars(job: Job, settings: Settings) -> None:
     if isinstance(parameters, BacktestParameters):
         from workbench.backtest import WalkForward
 
-        usable = pd.DatetimeIndex(bars.index)[max(warmup(spec) for spec in parameters.features) :]
+        usable = pd.DatetimeIndex(bars.index)[longest_warmup(parameters.features, parameters.timeframe) :]
         WalkForward(parameters.train_size, parameters.test_size).split(usable, usable)
 
 
