@@ -21,7 +21,7 @@ from workbench.errors import WorkbenchError
 from workbench.features.expressions.tree import fields_of
 from workbench.features.market import Market
 from workbench.features.specs import BoundFeature
-from workbench.ops import append_line, atomic_path
+from workbench.ops import append_line, atomic_write
 from workbench.typing import FloatArray
 
 _HEADER = 4096
@@ -97,10 +97,7 @@ class FeatureCache:
         }
         path = self._path(market, bound, base)
         try:
-            with atomic_path(path) as temporary:
-                temporary.write_bytes(
-                    b"".join([json.dumps(header).encode().ljust(_HEADER), memoryview(data).cast("B")])
-                )
+            atomic_write(path, b"".join([json.dumps(header).encode().ljust(_HEADER), memoryview(data).cast("B")]))
             self._make_room()
         except WorkbenchError as err:
             _warn("feature_not_cached", spec=bound.text, reason=str(err))

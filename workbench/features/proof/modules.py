@@ -1,0 +1,97 @@
+"""Features of a user's own module or notebook, loaded to be checked."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.util
+import json
+import linecache
+import sys
+from pathlib import Path
+
+from workbench.errors import ConfigError, DataError, WorkbenchError
+from workbench.features.codehash import forget
+from workbench.features.registry import REGISTRY, Registry
+
+
+def load_features(path: Path, registry: Registry = REGISTRY) -> list[str]:
+    """Run a Python file that registers features, and return their names in the order of registration.
+
+    Parameters
+    ----------
+    path
+        A file such as ``my_features.py``; of a notebook (``.ipynb``) the code cells that register features are run.
+
+    Raises
+    ------
+    ConfigError
+        When the file is missing, is of another kind or registers nothing.
+    DataError
+        When running it fails: with the kind of error, its words and its line.
+    """
+    if path.suffix not in (".py", ".ipynb"):
+        raise ConfigError(f"{path} is neither a Python file nor a notebook; give a file that ends in .py or .ipynb")
+    if not path.is_file():
+        raise ConfigError(f"there is no file {path}; give the path of a module that registers features")
+    before = {f.name: f for f in registry}
+    forget(str(path))
+    name = f"workbench_user_{path.stem}"
+    loader = _Text(name, str(path))
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
+    if spec is None:
+        raise ConfigError(f"{path} cannot be loaded as a module; give a file that ends in .py or .ipynb")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        loader.exec_module(module)
+    except WorkbenchError:
+        raise
+    except Exception as err:
+        sys.modules.pop(name, None)
+        raise DataError(
+            f"{path} failed: {type(err).__name__}: {err} (line {_line(err, path)}); mend it and check again"
+        ) from err
+    made = [f.name for f in registry if before.get(f.name) is not f]
+    if not made:
+        raise ConfigError(
+            f'{path} registers no feature; decorate a function with @indicator("name") or @feature("name")'
+        )
+    return made
+
+
+class _Text(importlib.machinery.SourceFileLoader):
+    """Loads a file's text as it is now, a notebook's code cells as one text, and keeps no compiled copy."""
+
+    def get_data(self, path: str) -> bytes:
+        if not path.endswith((".py", ".ipynb")):
+            raise OSError(path)  # a compiled copy of an earlier text
+        if path.endswith(".py"):
+            return super().get_data(path)
+        text = _code_of(Path(path))
+        linecache.cache[path] = (len(text), None, text.splitlines(keepends=True), path)
+        return text.encode()
+
+    def set_data(self, path: str, data: object, *, _mode: int = 0o666) -> None: ...
+
+
+def _code_of(path: Path) -> str:
+    try:
+        cells = json.loads(path.read_text())["cells"]
+        texts = ["".join(c["source"]) for c in cells if c["cell_type"] == "code"]
+    except (ValueError, KeyError, TypeError) as err:
+        raise ConfigError(f"{path} is not a notebook that can be read ({err}); save it again in JupyterLab") from err
+    needed = [t for t in texts if "import " in t or "@indicator" in t or "@feature" in t]
+    return "\n\n".join(
+        "\n".join(line for line in t.splitlines() if not line.lstrip().startswith(("%", "!"))) for t in needed
+    )
+
+
+def _line(err: BaseException, path: Path) -> int | str:
+    if isinstance(err, SyntaxError) and err.lineno:
+        return err.lineno
+    trace, line = err.__traceback__, None
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == str(path):
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line or "unknown"
