@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,8 +60,10 @@ def slow_profile(high, low, volume, window: int, bins: int, share: float) -> lis
 
 def profile(high, low, volume, window: int, bins: int, share: float) -> np.ndarray:
     columns = [np.asarray(x, dtype=np.float64) for x in (high, low, volume)]
+    of = [pd.Series(x).rolling(window) for x in columns]
+    known = [np.array(x) for x in (of[0].max(), of[1].min(), of[2].sum())]
     out = np.empty((3, columns[0].size))
-    volume_kernels.volume_profile(*columns, window, bins, share, out[0], out[1], out[2])
+    volume_kernels.volume_profile(*columns, *known, window, bins, share, out[0], out[1], out[2])
     return out
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from workbench.features.indicators.steps import NAN, Ema, RunningBands, TrueRange, Wilder
-from workbench.features.indicators.windows import FROM_2, MOST, SMA, full, share
+from workbench.features.indicators.windows import FROM_2, MOST, SMA, full
 from workbench.features.registry import Step, StepMaker, indicator
 from workbench.typing import FloatArray
 
@@ -26,17 +26,22 @@ def _bollinger(close: FloatArray, window: int, k: float) -> tuple[FloatArray, Fl
 
 
 def _place(close: FloatArray, upper: FloatArray, middle: FloatArray, lower: FloatArray) -> FloatArray:
-    spread = upper - lower
-    flat = spread <= _FLAT * middle
-    if not flat.any():
-        return (close - lower) / spread
-    return np.where(flat, 0.5, (close - lower) / np.where(flat, 1.0, spread))
+    """(close - lower) / (upper - lower), 0.5 where the bands coincide; written over the bands."""
+    upper -= lower
+    np.subtract(close, lower, out=lower)
+    middle *= _FLAT
+    flat = upper <= middle
+    if flat.any():
+        upper[flat], lower[flat] = 1.0, 0.5
+    lower /= upper
+    return lower
 
 
 def _width(upper: FloatArray, middle: FloatArray, lower: FloatArray) -> FloatArray:
-    spread = upper - lower
-    spread /= middle
-    return spread
+    """Distance between the bands over their middle; written over the upper one."""
+    upper -= lower
+    upper /= middle
+    return upper
 
 
 def _place_of(close: float, upper: float, middle: float, lower: float) -> float:
@@ -251,7 +256,10 @@ def donchian_middle(high: FloatArray, low: FloatArray, *, window: int = 20) -> F
     """Middle between the highest high and the lowest low of the last ``window`` bars, in price units."""
     import talib
 
-    return (talib.MAX(high, window) + talib.MIN(low, window)) / 2.0
+    middle = talib.MAX(high, window)
+    middle += talib.MIN(low, window)
+    middle /= 2.0
+    return middle
 
 
 @indicator("donchian_width", warmup=full, family="volatility", bounds=FROM_2, references=_DONCHIAN)
@@ -260,7 +268,9 @@ def donchian_width(high: FloatArray, low: FloatArray, *, window: int = 20) -> Fl
     import talib
 
     ceiling, floor = talib.MAX(high, window), talib.MIN(low, window)
-    return (ceiling - floor) / ((ceiling + floor) / 2.0)
+    middle = ceiling + floor
+    middle /= 2.0
+    return _width(ceiling, middle, floor)
 
 
 @indicator("donchian_position", warmup=full, family="trend", bounds=FROM_2, references=_DONCHIAN)
@@ -270,4 +280,9 @@ def donchian_position(high: FloatArray, low: FloatArray, close: FloatArray, *, w
 
     ceiling, floor = talib.MAX(high, window), talib.MIN(low, window)
     ceiling -= floor
-    return share(close - floor, ceiling, 0.5)
+    np.subtract(close, floor, out=floor)
+    flat = ceiling == 0
+    if flat.any():
+        ceiling[flat], floor[flat] = 1.0, 0.5
+    floor /= ceiling
+    return floor

@@ -10,19 +10,24 @@ from workbench.typing import FloatArray, IntArray
 _HOUR = 3_600_000_000_000  # nanoseconds
 _DAY = 24 * _HOUR
 _TURN = 2.0 * np.pi
+_WEEK = _TURN * np.arange(7) / 7.0
+_YEAR = _TURN * np.arange(12) / 12.0
 
 
 def _hour(time: IntArray) -> FloatArray:
     return ((time // _HOUR) % 24).astype(np.float64)
 
 
-def _weekday(time: IntArray) -> FloatArray:
-    return ((time // _DAY + 3) % 7).astype(np.float64)  # 1970 began on a Thursday
+def _weekdays(time: IntArray) -> IntArray:
+    return (time // _DAY + 3) % 7  # 1970 began on a Thursday
 
 
-def _month(time: IntArray) -> FloatArray:
-    months = time.astype("datetime64[ns]").astype("datetime64[M]").astype(np.int64)
-    return (months % 12 + 1).astype(np.float64)
+def _months(time: IntArray) -> IntArray:
+    """Months since January, 0 to 11; the calendar is asked once a day."""
+    days = time // _DAY
+    first = np.flatnonzero(np.diff(days, prepend=days[:1] - 1))
+    months = days[first].astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) % 12
+    return np.repeat(months, np.diff(first, append=days.size))
 
 
 @indicator("hour", warmup=0, family="calendar")
@@ -46,37 +51,37 @@ def hour_cos(time: IntArray) -> FloatArray:
 @indicator("weekday", warmup=0, family="calendar")
 def weekday(time: IntArray) -> FloatArray:
     """Day of the week at the bar's open, UTC, 0 = Monday to 6 = Sunday."""
-    return _weekday(time)
+    return _weekdays(time).astype(np.float64)
 
 
 @indicator("weekday_sin", warmup=0, family="calendar")
 def weekday_sin(time: IntArray) -> FloatArray:
     """Sine of the day of the week, one turn a week from Monday."""
-    return np.sin(_TURN * (_weekday(time) / 7.0))
+    return np.sin(_WEEK)[_weekdays(time)]
 
 
 @indicator("weekday_cos", warmup=0, family="calendar")
 def weekday_cos(time: IntArray) -> FloatArray:
     """Cosine of the day of the week, one turn a week from Monday."""
-    return np.cos(_TURN * (_weekday(time) / 7.0))
+    return np.cos(_WEEK)[_weekdays(time)]
 
 
 @indicator("month", warmup=0, family="calendar")
 def month(time: IntArray) -> FloatArray:
     """Month at the bar's open, UTC, 1 to 12."""
-    return _month(time)
+    return (_months(time) + 1).astype(np.float64)
 
 
 @indicator("month_sin", warmup=0, family="calendar")
 def month_sin(time: IntArray) -> FloatArray:
     """Sine of the month, one turn a year from January."""
-    return np.sin(_TURN * ((_month(time) - 1.0) / 12.0))
+    return np.sin(_YEAR)[_months(time)]
 
 
 @indicator("month_cos", warmup=0, family="calendar")
 def month_cos(time: IntArray) -> FloatArray:
     """Cosine of the month, one turn a year from January."""
-    return np.cos(_TURN * ((_month(time) - 1.0) / 12.0))
+    return np.cos(_YEAR)[_months(time)]
 
 
 @indicator("minutes_to_funding", warmup=0, family="calendar", bounds={"hours": (1, 24)})

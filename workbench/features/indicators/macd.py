@@ -119,7 +119,9 @@ def macd_hist(close: FloatArray, *, fast: int = 12, slow: int = 26, signal: int 
 )
 def macd_hist_norm(close: FloatArray, *, fast: int = 12, slow: int = 26, signal: int = 9) -> FloatArray:
     """MACD histogram as a fraction of the close: free of scale, fit for models and many symbols."""
-    return _lines(close, fast, slow, signal)[2] / close
+    hist = _lines(close, fast, slow, signal)[2]
+    hist /= close
+    return hist
 
 
 def _ppo_step(fast: int, slow: int) -> Step:

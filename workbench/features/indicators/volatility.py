@@ -155,11 +155,15 @@ def yang_zhang_vol(
     """
     before = min(close.size, 1)
     gaps, days = np.log(open[1:] / close[:-1]), np.log(close[1:] / open[1:])
-    inside = mean(_rogers_satchell(open, high, low, close)[1:], window, before)
+    inside = mean(_within(np.log(high[1:] / open[1:]), np.log(low[1:] / open[1:]), days), window, before)
     k = 0.34 / (1.34 + (window + 1) / (window - 1))
     return np.sqrt(variance(gaps, window, before) + k * variance(days, window, before) + (1 - k) * inside)
 
 
 def _rogers_satchell(open_: FloatArray, high: FloatArray, low: FloatArray, close: FloatArray) -> FloatArray:
-    above = np.log(high / close) * np.log(high / open_)
-    return above + np.log(low / close) * np.log(low / open_)
+    return _within(np.log(high / open_), np.log(low / open_), np.log(close / open_))
+
+
+def _within(up: FloatArray, down: FloatArray, move: FloatArray) -> FloatArray:
+    """Rogers and Satchell's term from the logs of high, low and close over the open."""
+    return up * (up - move) + down * (down - move)

@@ -51,6 +51,9 @@ def volume_profile(
     high: FloatArray,
     low: FloatArray,
     volume: FloatArray,
+    ceiling: FloatArray,
+    floor: FloatArray,
+    traded: FloatArray,
     window: int,
     bins: int,
     share: float,
@@ -60,9 +63,9 @@ def volume_profile(
 ) -> None:
     """Point of control and value area of the last ``window`` bars.
 
-    The window's range is cut into ``bins``; a bar's volume lies evenly over its own range, so the inner bins of a bar
-    take one difference at each end and a row costs ``window + bins``. Where the window has no volume every bar
-    weighs 1.
+    ``ceiling``, ``floor`` and ``traded`` are highest high, lowest low and volume of each window. Its range is cut into
+    ``bins``; a bar's volume lies evenly over its own range, so the inner bins of a bar take one difference at each end
+    and a row costs ``window + bins``. Where the window has no volume every bar weighs 1.
     """
     n = high.size
     start = min(window - 1, n)
@@ -70,20 +73,18 @@ def volume_profile(
     area_high[:start] = np.nan
     area_low[:start] = np.nan
     mass, steps = np.zeros(bins), np.zeros(bins + 1)
+    thin = np.empty(n)  # one over a bar's range: its density per unit of volume
+    for t in range(n):
+        thin[t] = 1 / (high[t] - low[t]) if high[t] > low[t] else 0.0
     for t in range(window - 1, n):
-        first = t - window + 1
-        floor, ceiling, traded = low[t], high[t], 0.0
-        for s in range(first, t + 1):
-            floor, ceiling = min(floor, low[s]), max(ceiling, high[s])
-            traded += volume[s]
-        width = (ceiling - floor) / bins
+        width = (ceiling[t] - floor[t]) / bins
         if width <= 0:
-            poc[t] = area_high[t] = area_low[t] = floor
+            poc[t] = area_high[t] = area_low[t] = floor[t]
             continue
         mass[:] = 0.0
         steps[:] = 0.0
-        for s in range(first, t + 1):
-            _spread(low[s], high[s], volume[s] if traded > 0 else 1.0, floor, width, mass, steps)
+        first = t - window + 1
+        _spread(high, low, volume, thin, first, t + 1, traded[t] > 0, floor[t], width, mass, steps)
         level = total = 0.0
         for b in range(bins):
             level += steps[b]
@@ -95,25 +96,38 @@ def volume_profile(
             if mass[b] > mass[best] + even:
                 best = b
         bottom, top = _value_area(mass, best, share * total, even)
-        poc[t] = floor + (best + 0.5) * width
-        area_low[t], area_high[t] = floor + bottom * width, floor + (top + 1) * width
+        poc[t] = floor[t] + (best + 0.5) * width
+        area_low[t], area_high[t] = floor[t] + bottom * width, floor[t] + (top + 1) * width
 
 
 @nb.njit(**_options)
 def _spread(
-    low: float, high: float, volume: float, floor: float, width: float, mass: FloatArray, steps: FloatArray
+    high: FloatArray,
+    low: FloatArray,
+    volume: FloatArray,
+    thin: FloatArray,
+    first: int,
+    stop: int,
+    weigh: bool,
+    floor: float,
+    width: float,
+    mass: FloatArray,
+    steps: FloatArray,
 ) -> None:
-    """Add one bar's volume: parts of bins to ``mass``, the density over whole bins to ``steps``."""
+    """Add bars: their volume in part of a bin to ``mass``, their density over whole bins to ``steps``."""
     last = mass.size - 1
-    a, b = min(int((low - floor) / width), last), min(int((high - floor) / width), last)
-    if a == b:
-        mass[a] += volume
-        return
-    density = volume / (high - low)
-    mass[a] += density * (floor + (a + 1) * width - low)
-    mass[b] += density * (high - (floor + b * width))
-    steps[a + 1] += density
-    steps[b] -= density
+    per_width = 1 / width
+    for s in range(first, stop):
+        a, b = min(int((low[s] - floor) * per_width), last), min(int((high[s] - floor) * per_width), last)
+        heavy = volume[s] if weigh else 1.0
+        if a == b:
+            mass[a] += heavy
+            continue
+        density = heavy * thin[s]
+        mass[a] += density * (floor + (a + 1) * width - low[s])
+        mass[b] += density * (high[s] - (floor + b * width))
+        steps[a + 1] += density
+        steps[b] -= density
 
 
 @nb.njit(**_options)
@@ -140,4 +154,5 @@ def warm() -> None:
         x, time = np.linspace(1.0, 2.0, 4), np.arange(4, dtype=np.int64)
         x.flags.writeable = time.flags.writeable = writeable
         session_vwap(x, x, x, x, time, out[0])
-        volume_profile(x, x, x, 2, 4, 0.7, out[0], out[1], out[2])
+        other = np.linspace(1.0, 2.0, 4)
+        volume_profile(x, x, x, other, other, other, 2, 4, 0.7, out[0], out[1], out[2])

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from workbench.features.indicators.windows import full, gap
+from workbench.features.indicators.windows import full, gap, total
 from workbench.features.registry import indicator
 from workbench.typing import FloatArray
 
@@ -23,10 +23,13 @@ _STEIDLMAYER = ("Steidlmayer & Hawkins (2003), Steidlmayer on Markets",)
 def _levels(
     high: FloatArray, low: FloatArray, volume: FloatArray, window: int, bins: int, area: float
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
+    import talib
+
     from workbench.features.indicators.volume_kernels import volume_profile
 
+    ceiling, floor, traded = talib.MAX(high, window), talib.MIN(low, window), total(volume, window)
     poc, area_high, area_low = np.empty((3, high.size))
-    volume_profile(high, low, volume, window, bins, area, poc, area_high, area_low)
+    volume_profile(high, low, volume, ceiling, floor, traded, window, bins, area, poc, area_high, area_low)
     return poc, area_high, area_low
 
 
