@@ -128,3 +128,27 @@ def test_a_flat_market_has_no_structure(market: Callable[..., pd.DataFrame]) -> 
     for name in NAMES:
         if name != "in_session":
             assert set(compute(flat, name).dropna().to_numpy().ravel()) == {neutral.get(name, 0.0)}, name
+
+
+@pytest.mark.parametrize("spec", [s for s in SPECS if resolve(s).feature.recursive and "liquidity" not in s])
+def test_recursive_ones_remember_their_start(spec: str, market: Callable[..., pd.DataFrame]) -> None:
+    """Other bars at the start change some value later on: their last rows alone do not fix them."""
+    long = market(900, "ABCD", seed=4)
+    full = compute(long, spec)
+    changed = [compute(long.iloc[cut:], spec).dropna() for cut in (7, 101, 250, 333, 500)]
+    assert any((part != full.loc[part.index]).any(axis=None) for part in changed)
+
+
+def test_set_up_compiles_all_that_is_called(bars: pd.DataFrame) -> None:
+    """Bars may come read-only or not, as frames hand them out; neither compiles anew on first use."""
+    from workbench.features.structure import pool_kernels, smart_money_events, span_kernels, swing_kernels, zone_kernels
+
+    modules = (pool_kernels, span_kernels, swing_kernels, zone_kernels)
+    kernels = [k for m in modules for n, k in vars(m).items() if n.startswith("advance")]
+    for module in modules:
+        module.warm()
+    ready = [len(k.signatures) for k in kernels]
+    smart_money_events(bars, "A")
+    compute(bars, [*NAMES])
+    compute(bars.loc[:, (slice(None), "A")].copy(), [*NAMES])
+    assert [len(k.signatures) for k in kernels] == ready

@@ -99,5 +99,8 @@ def _insert(stack: IntArray, size: int, leader: int) -> int:
 
 
 def warm() -> None:
-    """Compile the kernel for the arrays that it is given."""
-    advance_pools(1.0, np.ones(4), 0.001, 0.0, empty(Swings, 4), empty(Pools, 4), 0, 4)
+    """Compile each kernel for the arrays that it is given: those of bars may be read-only."""
+    for writeable in (True, False):
+        x = np.ones(4)
+        x.flags.writeable = writeable
+        advance_pools(1.0, x, 0.001, 0.0, empty(Swings, 4), empty(Pools, 4), 0, 4)

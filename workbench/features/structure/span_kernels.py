@@ -78,7 +78,11 @@ def advance_spans(high: FloatArray, low: FloatArray, spans: Spans, start: int, s
 
 
 def warm() -> None:
-    """Compile each kernel for the arrays that it is given."""
-    x = np.ones(4)
-    advance_dealing(x, x, empty(Swings, 4), empty(Dealing, 4), 0, 4)
-    advance_spans(x, x, empty(Spans, 4), 0, 4)
+    """Compile each kernel for the arrays that it is given: those of bars may be read-only."""
+    for writeable in (True, False):
+        x = np.ones(4)
+        x.flags.writeable = writeable
+        swings = empty(Swings, 4)
+        swings.top[:] = swings.bottom[:] = -1
+        advance_dealing(x, x, swings, empty(Dealing, 4), 0, 4)
+        advance_spans(x, x, empty(Spans, 4), 0, 4)

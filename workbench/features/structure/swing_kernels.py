@@ -145,8 +145,10 @@ def _arm(
 
 
 def warm() -> None:
-    """Compile each kernel for the arrays that it is given."""
-    x = np.ones(4)
-    swings, breaks = empty(Swings, 4), empty(Breaks, 4)
-    advance_swings(x, x, 1, swings, 0, 4)
-    advance_breaks(x, swings, breaks, False, 0, 4)
+    """Compile each kernel for the arrays that it is given: those of bars may be read-only."""
+    for writeable in (True, False):
+        x = np.ones(4)
+        x.flags.writeable = writeable
+        swings = empty(Swings, 4)
+        advance_swings(x, x, 1, swings, 0, 4)
+        advance_breaks(x, swings, empty(Breaks, 4), False, 0, 4)

@@ -148,7 +148,11 @@ def _pop(heap: IntArray, size: int, key: FloatArray, sign: float) -> int:
 
 
 def warm() -> None:
-    """Compile each kernel for the arrays that it is given."""
-    x = np.ones(4)
-    advance_gaps(1.0, x, x, x, x, False, empty(Zones, 4), 0, 4)
-    advance_blocks(1.0, x, x, x, x, False, empty(Swings, 4), empty(Zones, 4), 0, 4)
+    """Compile each kernel for the arrays that it is given: those of bars may be read-only."""
+    for writeable in (True, False):
+        x = np.ones(4)
+        x.flags.writeable = writeable
+        swings = empty(Swings, 4)
+        swings.top[:] = swings.bottom[:] = -1
+        advance_gaps(1.0, x, x, x, x, False, empty(Zones, 4), 0, 4)
+        advance_blocks(1.0, x, x, x, x, False, swings, empty(Zones, 4), 0, 4)
