@@ -23,6 +23,7 @@ PAGES = {
     "risk_center": ("NORMAL", "Expected shortfall", "Open positions"),
     "backtest": ("not promotable", "Trials on this data", "5 + 2 bp", "max drawdown"),
     "train": ("Accuracy, out of sample", "Learning"),
+    "features": ("2 of 5 features found", "Rank IC", "Most like"),
     "data": ("Series shown", "22,020", "1999-01-04"),
 }
 
@@ -30,13 +31,19 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory, record: RunRecord, make_record: Callable[..., RunRecord]) -> Path:
-    """A home with two backtests and one training."""
+def home(
+    tmp_path_factory: pytest.TempPathFactory,
+    record: RunRecord,
+    make_record: Callable[..., RunRecord],
+    factor_record: RunRecord,
+) -> Path:
+    """A home with two backtests, one training and one factor report."""
     folder = tmp_path_factory.mktemp("home")
     settings = load_settings({"WORKBENCH_HOME": str(folder)})
     write_record(record, settings)
     write_record(make_record("ffb2c3d4e5f60718293a4b5c6d7e8f90", seed=9), settings)
     write_record(make_record("00b2c3d4e5f60718293a4b5c6d7e8f90", notebook="train"), settings)
+    write_record(factor_record, settings)
     return folder
 
 
@@ -196,7 +203,7 @@ def test_a_wrong_address_is_told_on_the_page(address: str, visit: Callable[[str]
 
 def test_an_empty_home_says_what_to_run(visit: Callable[[str], Any], served: Any, tmp_path: Path) -> None:
     with served(tmp_path, ROOT / "notebooks") as url:
-        for stem in ("backtest", "risk_center", "train"):
+        for stem in ("backtest", "risk_center", "train", "features"):
             visit(f"{url}/{stem}").wait_for("Run this in a terminal", "workbench ")
 
 

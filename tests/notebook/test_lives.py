@@ -26,6 +26,8 @@ SMALL = {
     "data": "  symbols: [SPX, AAPL]\n",
     "backtest": MARKET + "  horizon: 1\n  train_size: 200\n  test_size: 100\n",
     "train": MARKET.replace("seed=3", "seed=4") + "  horizon: 1\n  hidden: [8]\n  lookback: 4\n  epochs: 2\n",
+    "features": MARKET.replace("seed=3", "seed=9").replace("ret(1)", "volume_z(20)")
+    + "  horizon: 1\n  horizons: [1, 5]\n",
     "live_chart": "  symbol: MSFT\n  window: 60\n",
     "risk_center": "  window: 30\n",
 }
@@ -51,7 +53,7 @@ def test_every_notebook_is_a_job(night: NightlyResult) -> None:
     assert {j.name: (j.status, j.error) for j in night.jobs} == {f"small_{n}": ("ok", "") for n in NOTEBOOKS}
     assert night.exit_code == 0
     index = night.index.read_text()
-    assert "5 done" in index
+    assert "6 done" in index
     assert "1 of 1" in index
 
 
@@ -61,6 +63,7 @@ def test_every_notebook_is_a_job(night: NightlyResult) -> None:
         ("data", ["Closing prices", "Gaps by cause", "Bars by venue", "every bar keeps the bars convention"]),
         ("backtest", ["gates", "trial 1 of 1 on this data set", "filled at the open of bar t+1", "buy and hold"]),
         ("train", ["gates", "validation loss", "all losses are finite"]),
+        ("features", ["1 of 2 features say something", "2 features × 2 horizons", "Newey-West", "volume_z(20)", "PSI"]),
         ("live_chart", ["MSFT: last 60 of 3,270 bars"]),
         ("risk_center", ["State: ", "expected shortfall over one bar"]),
     ],
@@ -97,7 +100,7 @@ def test_reports_open_in_a_browser_with_no_network(night: NightlyResult, name: s
         page.locator("canvas").first.wait_for(timeout=60_000)
         n_charts = page.evaluate("Bokeh.documents.length")
         browser.close()
-    assert n_charts == {"backtest": 7, "train": 5, "risk_center": 4, "data": 3, "live_chart": 1}[name]
+    assert n_charts == {"backtest": 7, "features": 6, "train": 5, "risk_center": 4, "data": 3, "live_chart": 1}[name]
     assert [a for a in asked if not a.startswith(("file:", "data:", "blob:"))] == []
     assert errors == []
 
@@ -206,6 +209,7 @@ def _visit(address: str, arguments: dict[str, str] | None = None) -> str:
         ("backtest", "Backtests"),
         ("train", "Training"),
         ("risk_center", "Risk center"),
+        ("features", "1 of 2 features found"),
         ("data", "AAPL"),
         ("live_chart", "SPX"),
     ],

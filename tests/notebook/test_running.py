@@ -12,7 +12,7 @@ import pytest
 import workbench as wb
 from workbench.config import RiskCenterParameters, Settings
 from workbench.errors import ArtifactError, ConfigError
-from workbench.notebook import Config, overview, risk_overview
+from workbench.notebook import Config, feature_overview, overview, risk_overview
 from workbench.tracking import RunRecord, write_record
 
 APP = {"__name__": "bokeh_app_0"}
@@ -155,3 +155,49 @@ def test_a_small_backtest_runs_with_its_progress(settings: Settings) -> None:
     loaded = wb.notebook.run(wb.load_config("backtest", APP))
     assert loaded is not None
     assert loaded.run_id == record.run_id
+
+
+def test_the_first_screen_of_a_factor_report(settings: Settings) -> None:
+    values = {
+        "source": "planted(strength=0.5, seed=9, n_bars=500)",
+        "symbols": ["SYN"],
+        "timeframe": "1h",
+        "features": ["volume_z(20)", "rsi(14)"],
+        "horizon": 1,
+        "horizons": [1, 5],
+        "end": "2020-01-20",
+    }
+    record = wb.notebook.run(wb.load_config("features", values))
+    assert record is not None
+    page = feature_overview(record)._repr_html_()
+    for words in (
+        "1 of 2 features say something about the next bar",
+        "Bars from 2020-01-20 on were not looked at",
+        "2 features × 2 horizons = 4 tests",
+        "not trials in the ledger",
+        "2 along time, each symbol by itself",
+        "quantile edges from the symbol&#x27;s own past",
+        "about 1 in 8 passes for 5 %",
+        "Newey-West, 5 lags at this horizon",
+        "logistic, 5 purged folds, embargo 20 bars",
+        "beats the classes&#x27; shares",
+        "to the open of bar t+2",
+        "✓ found",
+        record.run_id[:12],
+    ):
+        assert words in page, words
+    loaded = wb.notebook.run(wb.load_config("features", APP))
+    assert loaded is not None
+    assert loaded.run_id == record.run_id
+    assert "refused" not in page
+    record.frames["refused"] = pd.DataFrame({"feature": ["peek"], "reason": ["it looks <ahead>"]})
+    record.metrics |= {"n_found": 0.0, "log_loss": 0.7, "prior_log_loss": 0.69, "n_reports_before": 1.0}
+    page = feature_overview(record)._repr_html_()
+    for words in (
+        "None of 2 features says more",
+        "1 of 3 features were refused",
+        "it looks &lt;ahead&gt;",
+        "does worse than the classes",
+        "1 kept report on this series came before",
+    ):
+        assert words in page, words

@@ -27,8 +27,8 @@ def test_the_shipped_experiments_are_in_order(settings: Settings) -> None:
     notebooks = [job.notebook for job in selection.jobs]
     assert notebooks[0] == "data"
     assert notebooks[-1] == "risk_center"
-    assert {"live_chart", "train", "backtest"} < set(notebooks)
-    assert len(notebooks) == 8
+    assert {"live_chart", "features", "train", "backtest"} < set(notebooks)
+    assert len(notebooks) == 9
     ((job, why),) = selection.skipped
     assert job.name == "crypto"
     assert why.startswith(
@@ -64,6 +64,10 @@ def test_files_outside_the_nightly_run_only_when_named(settings: Settings) -> No
         ("notebook: backtest\nparameters: {features: ['rsi14']}", "rsi14"),
         ("notebook: backtest\nparameters: {features: ['rsi(wndow=14)']}", "rsi"),
         ("notebook: live_chart\nparameters: {indicators: [emaa(20)]}", "emaa"),
+        ("notebook: features\nparameters: {features: [rsii]}", "rsii"),
+        ("notebook: features\nparameters: {horizons: [5, 1]}", "horizons must increase"),
+        ("notebook: features\nparameters: {model: logistc}", "Did you mean 'logistic'?"),
+        ("notebook: features\nparameters: {start: '2031-01-01'}", "2031-01-01"),
         ("notebook: [", "is not YAML"),
         ("- a\n- b", "must hold 'notebook:'"),
         ("notebook: data\ntimeout_s: 0", "timeout_s"),

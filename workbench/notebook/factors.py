@@ -10,6 +10,7 @@ from workbench.notebook.screens import Html, data_of, facts_of, notice_of, scree
 if TYPE_CHECKING:
     from workbench.tracking import RunRecord
 
+_FEW_BARS = 2000
 _GOOD, _CALM, _BAD = "#00897b", "#7b8794", "#d55e00"
 
 
@@ -96,6 +97,8 @@ def _compared(record: RunRecord) -> tuple[str, str]:
     texts += [f"{along} along time, each symbol by itself"] if along else []
     notes = ["quantiles by the bar's ranks"] if across else []
     notes += ["quantile edges from the symbol's own past"] if along else []
+    if along and record.dataset.get("n_bars", 0) < _FEW_BARS:
+        notes.append(f"fewer than {_FEW_BARS:,} bars: of slow features that are noise about 1 in 8 passes for 5 %")
     return "; ".join(texts), "; ".join(notes)
 
 

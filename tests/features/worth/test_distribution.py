@@ -73,6 +73,12 @@ def test_a_shift_is_seen(rng: np.random.Generator) -> None:
         population_stability(x, y, 1)
 
 
+def test_few_values_make_few_bins(rng: np.random.Generator) -> None:
+    """60 values in ten bins would stand at 9/60 + 9/300 = 0.18 by chance alone."""
+    noise = [population_stability(rng.standard_normal(300), rng.standard_normal(60)) for _ in range(200)]
+    assert np.mean(noise) == pytest.approx(1 / 300 + 1 / 60, rel=0.35)
+
+
 def test_repeated_values_make_fewer_bins() -> None:
     x = np.array([0.0] * 90 + [1.0] * 10)
     assert population_stability(x, x) == pytest.approx(0.0, abs=1e-12)

@@ -14,6 +14,7 @@ OUTLIER_WIDTH = 5.0
 """Robust standard deviations from the median beyond which a value counts as an outlier."""
 STABLE, SHIFTED = 0.10, 0.25
 """Population stability index below which a feature counts as stable, and above which as shifted."""
+_BIN_VALUES = 50  # with fewer a bin the index is mostly sampling noise
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,8 @@ def population_stability(reference: FloatArray, later: FloatArray, n_bins: int =
     reference, later
         Any shape; only finite values count.
     n_bins
-        Bins between quantiles of the reference alone; equal edges (values that repeat) are one.
+        Bins between quantiles of the reference alone, fewer where a part holds less than 50 values a bin (never less
+        than 2); equal edges (values that repeat) are one.
 
     Returns
     -------
@@ -110,6 +112,7 @@ def population_stability(reference: FloatArray, later: FloatArray, n_bins: int =
     a, b = reference[np.isfinite(reference)], later[np.isfinite(later)]
     if not a.size or not b.size:
         return float("nan")
+    n_bins = max(2, min(n_bins, a.size // _BIN_VALUES, b.size // _BIN_VALUES))
     edges = np.unique(np.quantile(a, np.arange(1, n_bins) / n_bins))
     p, q = (_shares(v, edges) for v in (a, b))
     return float(((q - p) * np.log(q / p)).sum())

@@ -99,9 +99,14 @@ def information(
     0 for slow features; its error uses :math:`z_x z_y - r (z_x^2 + z_y^2) / 2`, what each bar does to a correlation.
     The lags are `newey_west_lags`. Ranks along time are taken over the whole sample: this judges, it does not trade.
 
+    Along time a slow feature made of past prices still leans below 0, by about its memory in bars over the number of
+    bars (Stambaugh's bias; across symbols there is none). On random walks, at a nominal 5 %, ``rsi(14)`` and
+    ``ema_gap(100)`` were found significant in 9 to 18 % of the cases with 700 bars and in 4 to 10 % with 3,000.
+
     References
     ----------
     Grinold, R. C. and Kahn, R. N. (1999). Active Portfolio Management, ch. 6 and 12. McGraw-Hill.
+    Stambaugh, R. F. (1999). Predictive regressions. Journal of Financial Economics 54, 375-421.
     """
     how = mode or mode_of(x, min_assets)
     if how == "cross-section":
