@@ -86,9 +86,12 @@ def _mfi_step(window: int) -> Step:
     return step
 
 
-@indicator("mfi", warmup=changes_full, family="volume", bounds=FROM_2, stream=_mfi_step)
+@indicator("mfi", warmup=changes_full, family="volume", recursive=True, bounds=FROM_2, stream=_mfi_step)
 def mfi(high: FloatArray, low: FloatArray, close: FloatArray, volume: FloatArray, *, window: int = 14) -> FloatArray:
-    """Money flow index, 0 to 100; 0 where no money flowed (no volume, or the typical price did not move)."""
+    """Money flow index, 0 to 100; 0 where no money flowed (no volume, or the typical price did not move).
+
+    TA-Lib keeps running sums, so the last digits bear the rounding of all earlier bars.
+    """
     import talib
 
     return talib.MFI(high, low, close, volume, window)
