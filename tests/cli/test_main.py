@@ -102,6 +102,8 @@ def test_help_lists_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
         (["run", "backtest", "--timeout", "-1"], "--timeout must be at least 1"),
         (["run", "data", "-p", "source=smaple"], "Did you mean 'sample'"),
         (["run", "risk_center", "-p", "run=nope"], "nope"),
+        (["run", "features", "-p", "features=[rsii(14)]"], "Did you mean 'rsi'"),
+        (["run", "features", "-p", "horizons=[5, 1]"], "horizons must increase"),
         (["run", "backtest", "-p", "=3"], "write it like horizon=10"),
         (["nightly", "-f", "."], "is a folder"),
         (["runs", "list", "--notebook", "backtset"], "Did you mean 'backtest'"),

@@ -55,6 +55,7 @@ def test_every_notebook_is_a_job(night: NightlyResult) -> None:
     index = night.index.read_text()
     assert "6 done" in index
     assert "1 of 1" in index
+    assert "1 of 2 features" in index
 
 
 @pytest.mark.parametrize(

@@ -189,9 +189,9 @@ def test_the_first_screen_of_a_factor_report(settings: Settings) -> None:
     loaded = wb.notebook.run(wb.load_config("features", APP))
     assert loaded is not None
     assert loaded.run_id == record.run_id
-    assert "refused" not in page
+    assert "features were refused" not in page
     record.frames["refused"] = pd.DataFrame({"feature": ["peek"], "reason": ["it looks <ahead>"]})
-    record.metrics |= {"n_found": 0.0, "log_loss": 0.7, "prior_log_loss": 0.69, "n_reports_before": 1.0}
+    record.metrics.update({"n_found": 0.0, "log_loss": 0.7, "prior_log_loss": 0.69, "n_reports_before": 1.0})
     page = feature_overview(record)._repr_html_()
     for words in (
         "None of 2 features says more",

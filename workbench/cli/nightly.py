@@ -15,6 +15,7 @@ from workbench.errors import ConfigError
 if TYPE_CHECKING:
     from workbench.config import Settings
     from workbench.reports import JobResult
+    from workbench.tracking import RunRecord
 
 _USER_MISTAKES = ("ConfigError:", "DataError:", "BarsError:", "LookAheadError:", "ArtifactError:")
 _MARKS = {"ok": "ok", "failed": "FAILED", "timeout": "TIMEOUT", "skipped": "skipped", "cancelled": "cancelled"}
@@ -148,11 +149,19 @@ def _print_headlines(results: list[JobResult], settings: Settings) -> None:
     for result in results:
         if not result.run_id:
             continue
-        record = load_record(result.run_id, settings=settings)
-        metrics = record.metrics
-        verdict = "passes every gate" if record.verdict.get("passed") else "refused by the gates"
-        print(
-            f"{result.name}: Sharpe {metrics['sharpe_ratio']:.2f}, deflated {metrics['deflated_sharpe_ratio']:.2f}, "
-            f"drawdown {metrics['max_drawdown']:.1%}, "
-            f"trial {record.trial['number']} of {record.trial['n_trials']}, {verdict}"
-        )
+        print(f"{result.name}: {_headline(load_record(result.run_id, settings=settings))}")
+
+
+def _headline(record: RunRecord) -> str:
+    metrics = record.metrics
+    if record.notebook == "features":
+        refused = f", {metrics['n_refused']:.0f} refused" if metrics["n_refused"] else ""
+        found, n, tests = (int(metrics[k]) for k in ("n_found", "n_features", "n_tests"))
+        largest = f"largest rank IC {metrics['largest_rank_ic']:.3f}"
+        return f"{found} of {n} features found among {tests} tests, {largest}{refused}"
+    verdict = "passes every gate" if record.verdict.get("passed") else "refused by the gates"
+    return (
+        f"Sharpe {metrics['sharpe_ratio']:.2f}, deflated {metrics['deflated_sharpe_ratio']:.2f}, "
+        f"drawdown {metrics['max_drawdown']:.1%}, "
+        f"trial {record.trial['number']} of {record.trial['n_trials']}, {verdict}"
+    )

@@ -55,13 +55,15 @@ def _words(jobs: list[dict[str, Any]]) -> str:
 def _shown(job: dict[str, Any]) -> dict[str, Any]:
     headline = job["headline"]
     metrics = headline.get("metrics", {})
+    found = f"{metrics['n_found']:.0f} of {metrics['n_features']:.0f} features" if "n_found" in metrics else ""
     return job | {
         "word": _WORDS.get(job["status"], job["status"]),
         "sign": _SIGNS.get(job["status"], "✗"),
         "annual_return": _percent(metrics.get("annual_return")),
         "sharpe": _number(metrics.get("sharpe_ratio")),
         "drawdown": _percent(metrics.get("max_drawdown")),
-        "accuracy": _percent(metrics.get("accuracy")),
+        "accuracy": "" if found else _percent(metrics.get("accuracy")),
+        "found": found,
         "trial_text": _trial(headline),
         "duration": f"{job['seconds']:.0f} s" if job["seconds"] else "",
         "memory": f"{job['peak_rss'] / 2**20:,.0f} MB" if job["peak_rss"] else "",
