@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -152,3 +153,11 @@ def test_set_up_compiles_all_that_is_called(bars: pd.DataFrame) -> None:
     compute(bars, [*NAMES])
     compute(bars.loc[:, (slice(None), "A")].copy(), [*NAMES])
     assert [len(k.signatures) for k in kernels] == ready
+
+
+def test_the_page_tells_every_feature_and_kind() -> None:
+    from workbench.features.structure import EVENT_COLUMNS, SESSIONS
+
+    page = (Path(__file__).resolve().parents[3] / "docs" / "features-smart-money.md").read_text(encoding="utf-8")
+    for name in (*NAMES, *EVENT_COLUMNS, *SESSIONS, "bos", "choch", "fvg", "order_block", "liquidity", "previous_1w"):
+        assert f"`{name}" in page, name

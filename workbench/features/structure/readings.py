@@ -68,11 +68,6 @@ def step(make: Maker, reading: Reading, warmup: int, *names: str) -> Callable[..
     return on_bar
 
 
-def taken(values: FloatArray, at: IntArray, otherwise: float) -> FloatArray:
-    """Return the values at the numbers given, and another one where the number is -1."""
-    return np.where(at >= 0, values[at], otherwise)
-
-
 def distance(level: FloatArray, at: IntArray, close: FloatArray) -> FloatArray:
     """Return level / close - 1 of the entries numbered, and 0 where the number is -1."""
     return np.where(at >= 0, level[at] / close - 1, 0.0)
