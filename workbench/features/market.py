@@ -82,7 +82,7 @@ class Market:
     @cached_property
     def values(self) -> FloatArray:
         """float64, (n_columns, n_bars): each column of the frame is one contiguous row."""
-        return np.ascontiguousarray(self.frame.to_numpy(dtype=np.float64).T)
+        return _writable(np.ascontiguousarray(self.frame.to_numpy(dtype=np.float64).T))
 
     @cached_property
     def times(self) -> IntArray:
@@ -134,7 +134,7 @@ class Market:
                 self._own[key] = self._whole(symbol)
             else:
                 rows = np.logical_and.reduce([~np.isnan(self.column(f, symbol)) for f in holes])
-                same = next((o for (s, _), o in self._own.items() if s == symbol and _equal(o.rows, rows)), None)
+                same = next((o for (s, _), o in list(self._own.items()) if s == symbol and _equal(o.rows, rows)), None)
                 self._own[key] = same or Own(self, symbol, rows)
         return self._own[key]
 
@@ -194,6 +194,20 @@ def check_layout(bars: Bars) -> None:
     if unknown:
         hint = did_you_mean(str(unknown[0]), FIELDS)
         raise DataError(f"bars have an unknown field {unknown[0]!r} in their first column level.{hint}")
+
+
+def _writable(values: FloatArray) -> FloatArray:
+    """Return the same memory without pandas' read-only mark: kernels are compiled for arrays without it.
+
+    The library's own features write to no input, which the tests hold them to; a user's are given read-only views.
+    """
+    if values.flags.writeable:
+        return values
+    try:
+        values.flags.writeable = True
+    except ValueError:  # the memory itself may not be written to, such as a file's
+        return values.copy()
+    return values
 
 
 def _equal(one: BoolArray | None, other: BoolArray) -> bool:
