@@ -57,14 +57,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain("UsageError", f"{_usage_line(err)} See '{_help_line(err)}'.", words)
     except WorkbenchError as err:
         return _complain(type(err).__name__, _one_line(str(err)), words)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader closed the pipe: nothing to say
+        return 0
     except OSError as err:
         if err.errno not in _DISK:
             raise
         where = f"{err.filename}: " if err.filename else ""
         return _complain("DiskError", f"{where}{err.strerror}; free space or make the folder writable", words)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader closed the pipe: nothing to say
-        return 0
     except KeyboardInterrupt:
         return 130
     return code if isinstance(code, int) else 0
