@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
@@ -222,20 +222,28 @@ def _operators() -> pd.DataFrame:
 def _trial_market(seed: int, n_bars: int) -> pd.DataFrame:
     """Two symbols of differing start with holes, and what perpetuals have beside their bars."""
     import numpy as np
+    import pandas as pd
 
     from workbench.data import load_bars
 
-    market = load_bars(_TRIAL.format(seed=seed, n_bars=n_bars), ["A", "B"], "1h").copy()
+    market = load_bars(_TRIAL.format(seed=seed, n_bars=n_bars), ["A", "B"], "1h")
     rng = np.random.default_rng(seed)
+    due = pd.DatetimeIndex(market.index).hour % 8 == 0
+    extra: dict[tuple[str, str], Any] = {}
     for symbol in ("A", "B"):
-        market["funding_rate", symbol] = np.where(market.index.hour % 8 == 0, rng.normal(0, 1e-4, n_bars), 0.0)
-        market["basis", symbol] = rng.normal(0, 1e-3, n_bars)
-        market["mark", symbol] = market["close", symbol] / (1 + market["basis", symbol])
-        market["open_interest", symbol] = rng.lognormal(10, 0.1, n_bars)
-    market.loc[market.index[:37], (slice(None), "B")] = np.nan
-    holes = market.index[rng.integers(60, n_bars - 30, n_bars // 25)]
-    market.loc[holes, (slice(None), "B")] = np.nan
-    return market
+        apart = rng.normal(0, 1e-3, n_bars)
+        extra["funding_rate", symbol] = np.where(due, rng.normal(0, 1e-4, n_bars), 0.0)
+        extra["basis", symbol] = apart
+        extra["mark", symbol] = market["close"][symbol].to_numpy() / (1 + apart)
+        extra["open_interest", symbol] = rng.lognormal(10, 0.1, n_bars)
+    more = pd.DataFrame(extra, index=market.index)
+    whole = pd.concat(
+        [market, more.set_axis(pd.MultiIndex.from_tuples(extra, names=market.columns.names), axis=1)], axis=1
+    )
+    holes = rng.integers(60, n_bars - 30, n_bars // 25)
+    late = np.zeros(n_bars, bool)
+    late[:37], late[holes] = True, True
+    return whole.mask(np.outer(late, whole.columns.get_level_values(1) == "B"))
 
 
 def _progress(what: str, *, quiet: bool) -> Callable[[float], None]:

@@ -59,8 +59,8 @@ def compare_features(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return one row a feature (coverage, warm-up, information, turnover), and the rank correlations."""
     from workbench.data import load_bars
-    from workbench.features import compute, forward_return
-    from workbench.features.specs import resolve_all
+    from workbench.features import compute, forward_return, resolve_all
+    from workbench.features.columns import panel
     from workbench.features.worth import factor_report
 
     bounds = resolve_all(specs)
@@ -68,9 +68,9 @@ def compare_features(
         raise ConfigError(f"{len(bounds)} feature is named; name two or more to compare")
     bars = load_bars(source, symbols, timeframe)
     frame = compute(bars, bounds)
-    panels = {b.text: frame[b.text] for b in bounds}
+    panels = {b.text: panel(frame, b.text) for b in bounds}
     labels = {horizon: forward_return(bars, horizon)[0]}
-    report = factor_report(panels, labels, bars["close"].notna(), horizon)
+    report = factor_report(panels, labels, panel(bars, "close").notna(), horizon)
     overview = report.overview
     wanted = [c for c in ("feature", "coverage", "rank_ic", "rank_ic_t", "turnover", "psi") if c in overview.columns]
     return overview[wanted], report.correlation

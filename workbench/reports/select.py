@@ -114,7 +114,7 @@ def _check_specs(job: Job) -> None:
 
     for specs in (getattr(job.parameters, "features", ()), getattr(job.parameters, "indicators", ())):
         if specs:
-            longest_warmup(specs, job.parameters.timeframe)
+            longest_warmup(specs, getattr(job.parameters, "timeframe", "1h"))
     if isinstance(job.parameters, BacktestParameters | FeaturesParameters):
         from workbench.models import check_model_spec
 
