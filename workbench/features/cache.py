@@ -11,6 +11,7 @@ import hashlib
 import importlib.metadata
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -91,7 +92,7 @@ class FeatureCache:
         data = np.ascontiguousarray(values)
         header = {
             "format": _MAGIC,
-            "spec": bound.text,
+            "spec": bound.text[:200],
             "shape": list(data.shape),
             "xxh3": xxhash.xxh3_128_hexdigest(data),
         }
@@ -132,12 +133,14 @@ class FeatureCache:
             values: FloatArray = np.memmap(path, np.float64, "c", _HEADER, shape) if all(shape) else np.empty(shape)
             if xxhash.xxh3_128_hexdigest(values) != header["xxh3"]:
                 raise ValueError("the checksum differs")
-            os.utime(path)
+            with suppress(OSError):  # of a folder that may be read only
+                os.utime(path)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as err:
             _warn("cached_feature_dropped", file=str(path), reason=str(err))
-            path.unlink(missing_ok=True)
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
             return None
         return values.view(np.ndarray)
 
@@ -169,8 +172,9 @@ class FeatureCache:
         for _, size, path in entries[:-1]:
             if total <= self.most_bytes:
                 break
-            path.unlink(missing_ok=True)
-            total -= size
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+                total -= size
 
 
 def _warn(event: str, **details: str) -> None:

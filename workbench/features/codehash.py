@@ -1,7 +1,7 @@
 """What a function's code is, as a hash: of its own body, or with everything of its package that it reaches.
 
 The text is taken when the function is registered, so that the hash tells of the code that runs, also after the file
-was edited; it is parsed only when a hash is asked for.
+was edited; it is parsed only when a hash is asked for. What a function reaches is told by its compiled code.
 """
 
 from __future__ import annotations
@@ -10,14 +10,19 @@ import ast
 import hashlib
 import inspect
 import linecache
+import sysconfig
 import textwrap
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
-_SNAPSHOTS: dict[str, str] = {}
+import numpy as np
+
+_SNAPSHOTS: dict[str, tuple[object, str]] = {}
+"""Text by file, with size and time of the file when it was read."""
 _PLAIN = (int, float, str, bool, bytes, type(None))
 
 
@@ -47,20 +52,29 @@ def code_hash(function: Callable[..., Any], source: Source | None = None) -> str
 
 
 def deep_hash(function: Callable[..., Any], source: Source | None = None) -> str:
-    """Return 16 hex digits of the body and of every function and constant of its package that it reaches by name."""
-    parts = [_body(source or source_of(function))]
-    seen = {id(_plain(function))}
-    queue = list(_reached(_plain(function)))
+    """Return 16 hex digits of the compiled body and of every function, class and constant that it reaches by name.
+
+    Functions of installed packages are left out: those of its own package, of this library and of loose files count.
+    It tells runs of one Python apart, not the code of two Pythons.
+    """
+    root = _plain(function)
+    parts = [_running(root) if isinstance(root, types.FunctionType) else _body(source or source_of(function))]
+    seen = {id(root)}
+    queue = list(_reached(root))
     while queue:
         label, value = queue.pop(0)
         plain = _plain(value)
         if isinstance(plain, types.FunctionType):
             if id(plain) not in seen and _same_package(plain, function):
                 seen.add(id(plain))
-                parts.append(f"{plain.__name__}: {_body(source_of(plain))}")
+                parts.append(f"{plain.__name__}: {_running(plain)}")
                 queue.extend(_reached(plain))
-        elif isinstance(plain, _PLAIN) or (isinstance(plain, tuple) and all(isinstance(v, _PLAIN) for v in plain)):
-            parts.append(f"{label} = {plain!r}")
+        elif isinstance(plain, type):
+            if id(plain) not in seen and _same_package(plain, function):
+                seen.add(id(plain))
+                queue.extend((f"{plain.__name__}.{n}", getattr(v, "__func__", v)) for n, v in vars(plain).items())
+        elif (text := _constant(plain)) is not None:
+            parts.append(f"{label} = {text}")
     return _digest("\n".join([parts[0], *sorted(parts[1:])]))
 
 
@@ -86,6 +100,28 @@ def _names(code: types.CodeType) -> Iterator[str]:
             yield from _names(constant)
 
 
+def _running(function: types.FunctionType) -> str:
+    defaults = _constant([function.__defaults__, function.__kwdefaults__])
+    return f"{_compiled(function.__code__)} {defaults}"
+
+
+def _constant(value: Any) -> str | None:
+    """Text of plain values and of containers and arrays of them; None for anything else."""
+    if isinstance(value, _PLAIN):
+        return repr(value)
+    if isinstance(value, np.ndarray | np.generic):
+        return f"{value.dtype} {value.shape} {hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()}"
+    if isinstance(value, dict):
+        value = [part for pair in value.items() for part in pair]
+    if not isinstance(value, list | tuple | set | frozenset):
+        return None
+    parts = [_constant(v) for v in value]
+    known = [p for p in parts if p is not None]
+    if len(known) < len(parts):
+        return None
+    return f"[{', '.join(sorted(known) if isinstance(value, set | frozenset) else known)}]"
+
+
 def _plain(function: Any) -> Any:
     """The Python function inside a compiled kernel or a registered feature."""
     for attribute in ("py_func", "__wrapped__", "function"):
@@ -95,15 +131,28 @@ def _plain(function: Any) -> Any:
     return function
 
 
-def _same_package(one: types.FunctionType, other: Any) -> bool:
+def _same_package(one: Any, other: Any) -> bool:
     def package(function: Any) -> str:
         return str(getattr(_plain(function), "__module__", "")).split(".")[0]
 
-    return package(one) in {package(other), "workbench"}
+    code = getattr(one, "__code__", None)
+    return package(one) in {package(other), "workbench"} or (code is not None and _loose(code.co_filename))
+
+
+@lru_cache(maxsize=4096)
+def _loose(filename: str) -> bool:
+    """Whether a file is a user's own: neither of Python's library nor installed."""
+    folders = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    path = Path(filename)
+    return path.is_file() and not any(path.resolve().is_relative_to(Path(f).resolve()) for f in folders if f)
 
 
 def _text(filename: str, function: Any) -> str:
-    if filename not in _SNAPSHOTS:
+    own = str(getattr(function, "__module__", "")).startswith("workbench.")
+    if not own:
+        linecache.checkcache(filename)  # a user's module may have been edited and loaded again
+    stamp = linecache.cache.get(filename, (None, None))[:2]
+    if filename not in _SNAPSHOTS or (not own and _SNAPSHOTS[filename][0] != stamp):
         lines = linecache.getlines(filename)
         if not lines:
             try:
@@ -112,8 +161,8 @@ def _text(filename: str, function: Any) -> str:
                 return ""
         if filename.startswith("<"):  # a notebook cell or a prompt: its name may come again with another text
             return "".join(lines)
-        _SNAPSHOTS[filename] = "".join(lines)
-    return _SNAPSHOTS[filename]
+        _SNAPSHOTS[filename] = (linecache.cache.get(filename, (None, None))[:2], "".join(lines))
+    return _SNAPSHOTS[filename][1]
 
 
 def forget(filename: str) -> None:
@@ -153,7 +202,7 @@ def _body(source: Source) -> str:
 
 
 def _compiled(code: types.CodeType) -> tuple[Any, ...]:
-    constants = tuple(_compiled(c) if isinstance(c, types.CodeType) else repr(c) for c in code.co_consts)
+    constants = tuple(_compiled(c) if isinstance(c, types.CodeType) else _constant(c) or repr(c) for c in code.co_consts)
     return (code.co_code, constants, code.co_names, code.co_varnames)
 
 

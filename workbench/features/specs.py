@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import ConfigError, DataError
-from workbench.features.codehash import code_hash
+from workbench.features.codehash import code_hash, deep_hash
 from workbench.features.expressions.parsing import parse
 from workbench.features.expressions.tree import Call, Field, Higher, Node, Operation, features_of, is_cross, walk
 from workbench.features.registry import BAR_FIELDS, REGISTRY, Feature, Registry
@@ -97,10 +97,16 @@ class BoundFeature:
         """
         if self.plain and not deep:
             return f"{self.canonical} v{self.feature.version} {self.feature.code_hash}"
-        parts = [f"{f.name} v{f.version} {f.deep_hash if deep else f.code_hash}" for f in self.features.values()]
+        parts = [f"{f.name} v{f.version} {_deep_hash(f) if deep else f.code_hash}" for f in self.features.values()]
+        parts += [f"{n.text} warm-up {n.own_warmup}" for n in walk(self.node) if deep and isinstance(n, Call)]
         signs = {n.operator.name: n.operator for n in walk(self.node) if isinstance(n, Operation)}
         parts += [f"{name} {code_hash(o.function)}" for name, o in signs.items()]
         return f"{self.canonical} {hashlib.sha256('; '.join(sorted(parts)).encode()).hexdigest()[:16]}"
+
+
+def _deep_hash(feature: Feature) -> str:
+    """Of a user's feature it is taken anew each time: a cell or a module that it reaches may have run again."""
+    return feature.deep_hash if feature.trusted else deep_hash(feature.function, feature.source)
 
 
 FeatureLike: TypeAlias = str | Feature | BoundFeature
@@ -129,9 +135,10 @@ def resolve(spec: FeatureLike, registry: Registry = REGISTRY, names: Mapping[str
         raise ConfigError(f"{name!r} is a plain function; register it with @feature({name!r}) first")
     if names or not isinstance(spec, str):
         return BoundFeature(parse(spec, registry, names), spec)
-    if spec not in registry.parsed:
-        registry.parsed[spec] = BoundFeature(parse(spec, registry), spec)
-    return registry.parsed[spec]
+    key = f"{SETS.changes} {spec}" if "." in spec else spec  # a dot may name a set's member
+    if key not in registry.parsed:
+        registry.parsed[key] = BoundFeature(parse(spec, registry), spec)
+    return registry.parsed[key]
 
 
 def expand(spec: FeatureLike) -> list[FeatureLike]:

@@ -106,7 +106,8 @@ def evaluate_single(market: Market, text: str, root: Node, base: int | None = No
     own = market.own(0, fields_of(root))
     if own.rows is not None or not all(isinstance(c, Field) for c in root.children):
         return None
-    return SymbolScope(market, 0, {}, base).series(text, root, own).values
+    values = SymbolScope(market, 0, {}, base).series(text, root, own).values
+    return values.copy() if np.may_share_memory(values, market.values) else values  # the caller may write to it
 
 
 def first_rows(market: Market, root: Node, base: int | None = None) -> list[int]:
@@ -204,7 +205,7 @@ class SymbolScope:
         inputs = [self.series(text, c, rows) for c in node.children]
         start = min(max((s.start for s in inputs), default=0), rows.size)
         arrays = [_array(s.values, rows.size)[start:] for s in inputs]
-        values = run_indicator(text, node, arrays)
+        values = _run_on_present(text, node, arrays)
         if node.own_warmup is None:
             present = ~np.isnan(values)
             own = int(present.argmax()) if present.any() else values.size
@@ -229,21 +230,37 @@ class SymbolScope:
         fields = fields_of(node) | {"time"}
         key = (id(rows), node.timeframe, fields)
         if key not in self._higher:
-            self._higher[key] = higher_bars(rows, fields, node.timeframe, self._base or 0)
+            self._higher[key] = higher_bars(rows, fields, node.timeframe, self._length(rows) or 0)
         return self._higher[key]
 
+    def _length(self, rows: Rows) -> int | None:
+        return rows.length if isinstance(rows, HigherBars) else self._base
+
     def _at(self, text: str, node: Higher, rows: Rows) -> Series:
-        if self._base is None:
+        length = self._length(rows)
+        if length is None:
             raise DataError(
                 f"feature {text!r}: the bar length cannot be told from {rows.size} bars; name it: timeframe='1h'"
             )
-        if check_multiple(node.timeframe, self._base) == self._base:
+        if check_multiple(node.timeframe, length) == length:
             return self.series(text, node.child, rows)
         higher = self.higher(rows, node)
         inner = self.series(text, node.child, higher)
         values = np.empty(rows.size)
         higher.visible(_array(inner.values, higher.size), values)
         return Series(values, int(np.searchsorted(higher.seen, inner.start + 1)))
+
+
+def _run_on_present(text: str, node: Call, arrays: list[Any]) -> FloatArray:
+    """Run an indicator on the rows on which every computed input has a value; the others are skipped, as holes are."""
+    computed = [a for a, c in zip(arrays, node.children, strict=True) if not isinstance(c, Field | Number)]
+    missing = [m for m in map(np.isnan, computed) if m.any()]
+    if not missing:
+        return run_indicator(text, node, arrays)
+    present = ~np.logical_or.reduce(missing)
+    values = np.full(present.size, np.nan)
+    values[present] = run_indicator(text, node, [a[present] for a in arrays])
+    return values
 
 
 def run_indicator(text: str, node: Call, arrays: list[Any]) -> FloatArray:

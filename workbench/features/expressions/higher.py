@@ -38,11 +38,14 @@ class HigherBars:
         Arrays by field, one value a higher bar.
     seen
         For each own row, how many higher bars are known by its close.
+    size, length
+        How many there are, and how long each is in nanoseconds.
     """
 
     fields: dict[str, Any]
     seen: IntArray
     size: int
+    length: int
 
     def field(self, name: str) -> Any:
         """Return a field of the higher bars."""
@@ -83,7 +86,7 @@ def higher_bars(own: Rows, fields: frozenset[str], timeframe: str, base: int) ->
     dropped = int(bool(n_over) and times[0] != begins[0])
     gathered = {f: _gather(f, own.field(f)[:n_rows], first[:n_over], begins)[dropped:] for f in fields}
     seen = np.searchsorted(known[dropped:n_over], np.arange(times.size), side="right")
-    return HigherBars(gathered, seen, max(n_over - dropped, 0))
+    return HigherBars(gathered, seen, max(n_over - dropped, 0), length)
 
 
 def check_multiple(timeframe: str, base: int) -> int:

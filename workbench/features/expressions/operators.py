@@ -25,6 +25,8 @@ class Operator:
     ----------
     n_args
         Series that it takes, before its parameters.
+    looks_back
+        Whether it looks back over a symbol's bars.
     cross
         True when it looks across symbols at one time: its arrays are (n_bars, n_symbols), NaN where a symbol has no
         value.
@@ -37,6 +39,7 @@ class Operator:
     parameters: tuple[Parameter, ...]
     function: Callable[..., None]
     lookback: Callable[..., int]
+    looks_back: bool
     cross: bool
     aliases: tuple[str, ...]
     sign: str
@@ -130,6 +133,7 @@ def operator(
             parameters=read_parameters(name, function, bounds or {}, n_inputs=1 + n_args),
             function=function,
             lookback=lookback if callable(lookback) else _always(lookback),
+            looks_back=lookback != 0,
             cross=cross,
             aliases=tuple(aliases),
             sign=sign,

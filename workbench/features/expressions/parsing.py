@@ -8,6 +8,7 @@ hand; a call whose first value is an expression is an operator, or a feature of 
 from __future__ import annotations
 
 import ast
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -28,6 +29,8 @@ _BINARY: dict[type[ast.AST], str] = {
 _UNARY: dict[type[ast.AST], str] = {ast.USub: "neg", ast.Invert: "not_", ast.Not: "not_"}
 _FRAME = "at__"
 _MOST_TEXT, _MOST_NODES = 4000, 400
+_DEEPEST, _MOST_CANONICAL = 150, 100_000
+"""Levels of a tree, and characters of its canonical text: names that use each other twice double it at each step."""
 
 
 class _RefusedError(Exception):
@@ -71,7 +74,8 @@ class _Parser:
             tree = ast.parse(_python(text), mode="eval").body
         except SyntaxError as err:
             raise ConfigError(
-                f"feature {text!r} cannot be read ({err.msg}); write it like 'rsi(14)' or 'close / ema(50)@4h - 1'"
+                f"feature {_short(text)} cannot be read ({err.msg});"
+                " write it like 'rsi(14)' or 'close / ema(50)@4h - 1'"
             ) from err
         except (RecursionError, MemoryError, ValueError) as err:
             raise ConfigError(f"feature {text[:60]!r}… is nested too deeply; name parts of it in a set") from err
@@ -79,10 +83,20 @@ class _Parser:
             raise ConfigError(f"feature {text[:60]!r}… has more than {_MOST_NODES} parts; name parts of it in a set")
         try:
             return self._node(tree)
+        except RecursionError as err:
+            raise ConfigError(f"feature {text[:60]!r}… is nested too deeply; bracket it into shorter parts") from err
         except _RefusedError as err:
-            raise ConfigError(f"feature {text!r}: {err}") from err
+            raise ConfigError(f"feature {_short(text)}: {err}") from err
 
     def _node(self, tree: ast.expr) -> Node:
+        made = self._made(tree)
+        if made.depth > _DEEPEST:
+            raise _RefusedError(f"it is nested more than {_DEEPEST} deep; bracket it into shorter parts")
+        if len(made.text) > _MOST_CANONICAL:
+            raise _RefusedError(f"written out it has more than {_MOST_CANONICAL} characters; use fewer parts")
+        return made
+
+    def _made(self, tree: ast.expr) -> Node:
         if isinstance(tree, ast.Constant):
             return self._number(tree)
         if isinstance(tree, ast.Name):
@@ -107,7 +121,13 @@ class _Parser:
 
     def _number(self, tree: ast.Constant) -> Number:
         if isinstance(tree.value, int | float) and not isinstance(tree.value, bool):
-            return Number(float(tree.value))
+            try:
+                value = float(tree.value)
+            except OverflowError:
+                value = math.inf
+            if math.isfinite(value):
+                return Number(value)
+            raise _RefusedError("a number in it is too large; the largest is about 1.8e308")
         raise _RefusedError(f"{tree.value!r} stands where a series or a number is needed")
 
     def _name(self, name: str) -> Node:
@@ -119,6 +139,8 @@ class _Parser:
             return self._feature(self._registry.get(name), [], {})
         if name.lower() in INPUTS:
             return Field(name.lower())
+        if name.lower() in self._registry:
+            return self._feature(self._registry.get(name.lower()), [], {})
         raise _RefusedError(f"there is no feature or field {name!r}.{did_you_mean(name, self._known())}")
 
     def _named(self, name: str) -> Node:
@@ -133,10 +155,7 @@ class _Parser:
     def _unary(self, tree: ast.UnaryOp) -> Node:
         if isinstance(tree.op, ast.UAdd):
             return self._node(tree.operand)
-        inner = self._node(tree.operand)
-        if isinstance(tree.op, ast.USub) and isinstance(inner, Number):
-            return Number(-inner.value)
-        return _operation(OPERATORS.get(_UNARY[type(tree.op)]), [inner], {})
+        return _operation(OPERATORS.get(_UNARY[type(tree.op)]), [self._node(tree.operand)], {})
 
     def _operation(self, name: str | None, trees: list[ast.expr], whole: ast.AST) -> Node:
         if name is None:
@@ -187,6 +206,8 @@ class _Parser:
             return self._operator(found, tree.args, kwargs)
         if feature is not None:
             return self._on_series(feature, tree.args, kwargs)
+        if name != name.lower() and name.lower() in self._registry:
+            return self._call(ast.Call(ast.Name(name.lower()), tree.args, tree.keywords))
         raise _RefusedError(f"there is no feature or operator {name!r}.{did_you_mean(name, self._known())}")
 
     def _operator(self, found: Operator, args: list[ast.expr], kwargs: dict[str, Any]) -> Node:
@@ -196,12 +217,15 @@ class _Parser:
         return _operation(found, children, found.bind([self._literal(a) for a in args[found.n_args :]], kwargs))
 
     def _on_series(self, feature: Feature, args: list[ast.expr], kwargs: dict[str, Any]) -> Node:
-        if len(feature.inputs) != 1 or feature.form != "indicator":
+        if len(feature.inputs) != 1 or feature.form != "indicator" or feature.inputs == ("time",):
             reads = ", ".join(feature.inputs)
             raise _RefusedError(
                 f"feature {feature.name!r} reads {reads} and cannot run on {_shown(args[0])!r}; give it parameters only"
             )
-        return self._feature(feature, [self._literal(a) for a in args[1:]], kwargs, self._node(args[0]))
+        series = self._node(args[0])
+        if isinstance(series, Number):
+            raise _RefusedError(f"feature {feature.name!r} needs a series, got {series.text}")
+        return self._feature(feature, [self._literal(a) for a in args[1:]], kwargs, series)
 
     def _feature(self, feature: Feature, args: list[Any], kwargs: dict[str, Any], on: Node | None = None) -> Node:
         fields: tuple[Node, ...] = tuple(Field(f) for f in feature.inputs) if feature.form == "indicator" else ()
@@ -232,9 +256,11 @@ class _Parser:
 def _operation(operator: Operator, children: list[Node], parameters: dict[str, Any]) -> Node:
     if operator.cross and not any(_moves(c) for c in children):
         raise _RefusedError(f"operator {operator.name!r} needs a series, got only numbers")
-    for child in children if operator.parameters else ():
-        if isinstance(child, Number):
-            raise _RefusedError(f"operator {operator.name!r} needs a series, got {child.text}")
+    numbers = [c for c in children if isinstance(c, Number)]
+    if operator.name == "neg" and numbers:
+        return Number(-numbers[0].value)
+    if operator.looks_back and numbers and (operator.parameters or len(numbers) == len(children)):
+        raise _RefusedError(f"operator {operator.name!r} needs a series, got {numbers[0].text}")
     return Operation(operator, tuple(children), parameters)
 
 
@@ -257,6 +283,8 @@ def _at(node: Node, timeframe: str) -> Node:
         name = canonical_timeframe(timeframe)
     except DataError as err:
         raise _RefusedError(str(err)) from err
+    if isinstance(node, Number):
+        raise _RefusedError(f"@{name} needs a series, got {node.text}")
     if isinstance(node, Operation) and node.operator.cross:
         return Operation(
             node.operator, tuple(c if isinstance(c, Number) else _at(c, name) for c in node.children), node.parameters
@@ -276,6 +304,10 @@ def _python(text: str) -> str:
     """Rewrite the two signs that Python's grammar lacks: ``$close`` and ``ema(50)@4h``."""
     plain = re.sub(r"\$(?=[A-Za-z_])", "", text.strip())
     return re.sub(r"\s*@\s*(\w+)", rf".{_FRAME}\1", plain)
+
+
+def _short(text: str) -> str:
+    return repr(text) if len(text) <= 120 else f"{text[:120]!r}…"
 
 
 def _shown(tree: ast.AST) -> str:

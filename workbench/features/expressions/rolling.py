@@ -247,11 +247,12 @@ def beta_on(out: FloatArray, x: FloatArray, y: FloatArray, *, window: int) -> No
 
 
 @operator(
-    "autocorr",
+    "autocorr_over",
     lookback=lambda window, lag: window + lag - 1,
     bounds={"window": (2, _LONGEST), "lag": (1, _LONGEST)},
+    aliases=("autocorr",),
 )
-def autocorr(out: FloatArray, x: FloatArray, *, window: int, lag: int = 1) -> None:
+def autocorr_over(out: FloatArray, x: FloatArray, *, window: int, lag: int = 1) -> None:
     """Correlation of the window with itself so many bars before; 0 where flat."""
     from workbench.features.kernels.pairs import CORRELATION, rolling_pair
 

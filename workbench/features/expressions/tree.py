@@ -21,6 +21,7 @@ class Field:
     text: str = field(init=False)
     children: tuple[Node, ...] = ()
     warmup: int | None = 0
+    depth: int = 0
 
     def __post_init__(self) -> None:
         _set(self, text=self.name)
@@ -34,9 +35,11 @@ class Number:
     text: str = field(init=False)
     children: tuple[Node, ...] = ()
     warmup: int | None = 0
+    depth: int = 0
 
     def __post_init__(self) -> None:
-        _set(self, text=repr(self.value))
+        plain = repr(self.value)
+        _set(self, text=f"({plain})" if plain.startswith("-") else plain)  # -2 ** x would be -(2 ** x)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +55,7 @@ class Call:
     text: str = field(init=False)
     own_warmup: int | None = field(init=False)
     warmup: int | None = field(init=False)
+    depth: int = field(init=False)
 
     def __post_init__(self) -> None:
         plain = tuple(c.text for c in self.children) == self.feature.inputs
@@ -64,6 +68,7 @@ class Call:
             self,
             text=f"{self.feature.name}({', '.join(parts)})" if parts else self.feature.name,
             own_warmup=own,
+            depth=_depth(self.children),
             warmup=None if own is None or before is None else own + before,
         )
 
@@ -78,6 +83,7 @@ class Operation:
     text: str = field(init=False)
     lookback: int = field(init=False)
     warmup: int | None = field(init=False)
+    depth: int = field(init=False)
 
     def __post_init__(self) -> None:
         lookback = self.operator.lookback(**self.parameters)
@@ -86,6 +92,7 @@ class Operation:
             self,
             text=self.operator.written([c.text for c in self.children], self.parameters),
             lookback=lookback,
+            depth=_depth(self.children),
             warmup=None if before is None else before + lookback,
         )
 
@@ -102,11 +109,13 @@ class Higher:
     text: str = field(init=False)
     children: tuple[Node, ...] = field(init=False)
     warmup: int | None = None
+    depth: int = field(init=False)
 
     def __post_init__(self) -> None:
         inner = self.child.text
         simple = isinstance(self.child, Field | Call) or inner.endswith(")")
-        _set(self, text=f"{inner if simple else f'({inner})'}@{self.timeframe}", children=(self.child,))
+        text = f"{inner if simple else f'({inner})'}@{self.timeframe}"
+        _set(self, text=text, children=(self.child,), depth=_depth((self.child,)))
 
 
 Node: TypeAlias = Field | Number | Call | Operation | Higher
@@ -144,6 +153,10 @@ def is_cross(node: Node) -> bool:
 def _longest(children: tuple[Node, ...]) -> int | None:
     found = [c.warmup for c in children]
     return None if None in found else max((w for w in found if w is not None), default=0)
+
+
+def _depth(children: tuple[Node, ...]) -> int:
+    return 1 + max((c.depth for c in children), default=0)
 
 
 def _set(node: Any, **values: Any) -> None:

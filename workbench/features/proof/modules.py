@@ -46,7 +46,7 @@ def load_features(path: Path, registry: Registry = REGISTRY) -> list[str]:
         loader.exec_module(module)
     except WorkbenchError:
         raise
-    except Exception as err:
+    except (Exception, SystemExit) as err:
         sys.modules.pop(name, None)
         raise DataError(
             f"{path} failed: {type(err).__name__}: {err} (line {_line(err, path)}); mend it and check again"

@@ -57,6 +57,8 @@ class FeatureSets:
 
     def __init__(self) -> None:
         self._sets: dict[str, FeatureSet] = {}
+        self.changes = 0
+        """How often a set was added: what was parsed before may mean something else now."""
 
     def add(self, made: FeatureSet) -> FeatureSet:
         """Add a set, or replace one of the same name by a later version or the same list.
@@ -73,6 +75,7 @@ class FeatureSets:
                 f" {old.version + 1}"
             )
         self._sets[made.name] = made
+        self.changes += 1
         return made
 
     def get(self, name: str) -> FeatureSet:

@@ -27,11 +27,15 @@ class Line:
         time = isinstance(node, Field) and node.name == "time"
         self.tail = Tail(keep, np.int64 if time else np.float64)
 
-    def put(self, value: float) -> None:
-        """Take the value of the newest bar."""
-        self.value = value
-        if value == value or self.tail.count:  # before its first value a node has none; later a NaN is a value
+    def put(self, value: float | None) -> None:
+        """Take the value of the newest bar; None where the node does not begin yet. A NaN after that is a value."""
+        self.value = NAN if value is None else value
+        if value is not None:
             self.tail.append(value)
+
+    def put_first_seen(self, value: float) -> None:
+        """Take the value of the newest bar, of a node that begins with the first that is not NaN."""
+        self.put(value if value == value or self.tail.count else None)
 
 
 class Chain:
@@ -51,6 +55,7 @@ class Chain:
         self.lines: dict[str, Line] = {}
         self._steps: dict[str, Step] = {}
         self._frames: dict[str, Bucket] = {}
+        self._kept: dict[str, Tail] = {}  # what an indicator on a computed series runs on: its values without NaN
         needs = _needs(roots)
         for root in roots:
             for node in _inner(root, fed):
@@ -64,6 +69,8 @@ class Chain:
             return
         if isinstance(node, Call) and node.feature.stream is not None:
             self._steps[node.text] = node.feature.stream(**node.parameters)
+        elif isinstance(node, Call) and not isinstance(node.children[0], Field):
+            self._kept[node.text] = Tail(_rows_needed(node))
         if isinstance(node, Higher):
             if base is None:
                 raise ConfigError(f"{node.text!r} needs the length of the bars; name it: timeframe='1h'")
@@ -76,7 +83,12 @@ class Chain:
             line.value = fields[node.name]
             line.tail.append(line.value)
         elif isinstance(node, Call):
-            line.put(self._call(node))
+            value = self._call(node)
+            if node.own_warmup is None:
+                line.put_first_seen(value)
+            else:
+                rows = min(self.lines[c.text].tail.count for c in node.children)
+                line.put(value if rows > node.own_warmup else None)
         elif isinstance(node, Operation):
             line.put(self._operation(node))
         elif isinstance(node, Higher):
@@ -93,35 +105,40 @@ class Chain:
             values, start = scope.series(node.text, node, rows)
             line.tail.extend(values[start:])
             line.value = float(values[-1]) if start < rows.size else NAN
-            if node.text in self._steps and isinstance(node, Call):
-                self._walk(self._steps[node.text], [scope.series(c.text, c, rows) for c in node.children], rows.size)
+            if isinstance(node, Call) and (node.text in self._steps or node.text in self._kept):
+                self._feed(node, [scope.series(c.text, c, rows) for c in node.children])
             if node.text in self._frames:
                 self._frames[node.text].replay(scope, rows)
 
-    @staticmethod
-    def _walk(step: Step, inputs: list[Series], size: int) -> None:
-        start = max((i.start for i in inputs), default=0)
-        columns = [np.full(size, i.values) if np.ndim(i.values) == 0 else i.values for i in inputs]
-        for values in zip(*(c[start:].tolist() for c in columns), strict=True):
+    def _feed(self, node: Call, inputs: list[Series]) -> None:
+        start = max(i.start for i in inputs)
+        columns = [i.values[start:] for i in inputs]
+        present = np.logical_and.reduce([c == c for c in columns])
+        if node.text in self._kept:
+            self._kept[node.text].extend(columns[0][present])
+            return
+        step = self._steps[node.text]
+        for values in zip(*(c[present].tolist() for c in columns), strict=True):
             step(*values)
 
     def _call(self, node: Call) -> float:
         inputs = [self.lines[c.text] for c in node.children]
+        values = [i.value for i in inputs]
+        if any(v != v for v in values):
+            return NAN
         step = self._steps.get(node.text)
         if step is not None:
-            values = [i.value for i in inputs]
-            return NAN if any(v != v for v in values) else float(step(*values))
-        size = min((i.tail.count for i in inputs if not isinstance(i.node, Number)), default=0)
-        whole = node.feature.recursive or node.own_warmup is None
+            return float(step(*values))
+        tails = [i.tail for i in inputs]
+        if node.text in self._kept:
+            tails = [self._kept[node.text]]
+            tails[0].append(values[0])
+        size, k = tails[0].count, _rows_needed(node)
         if node.own_warmup is not None and size <= node.own_warmup:
             return NAN
-        if size == 0:
-            return NAN
-        k = size if whole or node.own_warmup is None else node.own_warmup + 1
-        arrays = [np.full(k, i.value) if isinstance(i.node, Number) else i.tail.newest(k) for i in inputs]
-        return float(run_indicator(node.text, node, arrays)[-1])
+        return float(run_indicator(node.text, node, [t.newest(size if k is None else k) for t in tails])[-1])
 
-    def _operation(self, node: Operation) -> float:
+    def _operation(self, node: Operation) -> float | None:
         k = node.lookback + 1
         arrays: list[Any] = []
         for child in node.children:
@@ -129,7 +146,7 @@ class Chain:
             if isinstance(child, Number):
                 arrays.append(np.float64(child.value))
             elif line.tail.count < k:
-                return NAN
+                return None
             else:
                 arrays.append(line.tail.newest(k))
         out = np.empty(k)
@@ -174,8 +191,17 @@ class Bucket:
             else:
                 self._take(bar)
 
-    def push(self, fields: dict[str, float]) -> float:
+    def push(self, fields: dict[str, float]) -> float | None:
         """Take a bar; return the child's value at the newest higher bar that has closed by this bar's close."""
+        line = self._chain.lines[self._node.child.text]
+        self._gather(fields)
+        return line.value if line.tail.count else None
+
+    def _gather(self, fields: dict[str, float]) -> None:
+        if self._length == self._base:
+            for line in self._chain.order:
+                self._chain.advance(line, fields)
+            return
         time = int(fields["time"])
         begin = (time - self._shift) // self._length * self._length + self._shift
         if self._begin is not None and begin != self._begin:
@@ -186,7 +212,6 @@ class Bucket:
             self._take(fields)
         if time + self._base >= begin + self._length:
             self._close()
-        return self._chain.lines[self._node.child.text].value
 
     def _open(self, begin: int, time: int, fields: dict[str, float]) -> None:
         self._whole = self._seen_first or time == begin  # a first one in whose middle the bars begin is left out
@@ -234,7 +259,11 @@ def _needs(roots: list[Node]) -> dict[str, int | None]:
             for child in node.children:
                 if isinstance(node, Operation):
                     want(child.text, node.lookback + 1)
-                elif isinstance(node, Call) and node.feature.stream is None:
-                    whole = node.feature.recursive or node.own_warmup is None
-                    want(child.text, None if whole else (node.own_warmup or 0) + 1)
+                elif isinstance(node, Call) and node.feature.stream is None and isinstance(child, Field):
+                    want(child.text, _rows_needed(node))
     return needs
+
+
+def _rows_needed(node: Call) -> int | None:
+    """How many of its newest rows fix an indicator's value; None = all."""
+    return None if node.feature.recursive or node.own_warmup is None else node.own_warmup + 1

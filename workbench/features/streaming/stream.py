@@ -11,7 +11,7 @@ from workbench.features.expressions.evaluate import SymbolScope, across
 from workbench.features.expressions.tree import Call, Node, Operation, fields_of, is_cross, is_panel_call, walk
 from workbench.features.market import Market
 from workbench.features.registry import BAR_FIELDS
-from workbench.features.specs import BoundFeature, resolve_all
+from workbench.features.specs import resolve_all
 from workbench.features.streaming.series import NAN, Chain, Line
 from workbench.typing import Bars, FloatArray
 
@@ -53,10 +53,13 @@ class FeatureStream:
         for bound in self.specs:
             market.require(bound.text, fields_of(bound.node))
         base = base_length(market, self.specs, timeframe)
-        groups: dict[frozenset[str], list[BoundFeature]] = {}
+        groups: dict[frozenset[str], list[Node]] = {}
         for bound in self.specs:
-            groups.setdefault(frozenset(fields_of(bound.node)) - {"time", *BAR_FIELDS}, []).append(bound)
-        self._groups = [_Group(bounds, len(self.symbols), base) for bounds in groups.values()]
+            for node in _own_rows(bound.node):
+                groups.setdefault(_extra(node), []).append(node)
+        self._groups = [  # a cross-section of fewer fields takes in more symbols: it goes before what builds on it
+            _Group(groups[extra], extra, len(self.symbols), base) for extra in sorted(groups, key=len)
+        ]
         self._panels = [n for b in self.specs for n in walk(b.node) if is_panel_call(n)]
         self._frame = history if self._panels else history.iloc[:0]
         self._times = history.index[-1:]
@@ -97,8 +100,10 @@ class FeatureStream:
         rows = [{"time": int(time)} | {f: values[i] for f, i in places.items()} for places in self._places]
         found: dict[str, FloatArray] = {}
         for group in self._groups:
-            found.update(group.advance(rows, panels))
-        self.latest = pd.Series(np.concatenate([found[b.text] for b in self.specs]), self._labels, name=bar.index[0])
+            found.update(group.advance(rows, panels | found))
+        self.latest = pd.Series(
+            np.concatenate([found[b.node.text] for b in self.specs]), self._labels, name=bar.index[0]
+        )
         return self.latest
 
     def _panel_values(self) -> dict[str, FloatArray]:
@@ -127,22 +132,22 @@ class FeatureStream:
         for group in self._groups:
             found.update(group.replay(market, panels, base))
         self.latest = pd.Series(
-            np.concatenate([found[b.text] for b in self.specs]), self._labels, name=market.index[-1]
+            np.concatenate([found[b.node.text] for b in self.specs]), self._labels, name=market.index[-1]
         )
 
 
 class _Group:
     """Features that read the same extra fields: a symbol's own bars are the same for all of them."""
 
-    def __init__(self, bounds: list[BoundFeature], n_symbols: int, base: int | None) -> None:
-        self._bounds = bounds
-        roots = [b.node for b in bounds]
+    def __init__(self, roots: list[Node], extra: frozenset[str], n_symbols: int, base: int | None) -> None:
+        self._roots = list({r.text: r for r in roots}.values())
         self._needed = sorted({f for r in roots for f in fields_of(r)} - {"time"}) or ["close"]
         crossing = list(dict.fromkeys(n.text for r in roots for n in walk(r) if is_cross(n)))
         self._fed = frozenset(crossing)
         nodes = {n.text: n for r in roots for n in walk(r)}
         self._cross: list[Node] = [nodes[text] for text in crossing]
-        below = [c for n in self._cross for c in n.children]
+        self._foreign = frozenset(n.text for n in self._cross if _extra(n) != extra)
+        below = [c for n in self._cross if n.text not in self._foreign for c in n.children]
         self._chains = [Chain([*below, *roots], base, self._fed) for _ in range(n_symbols)]
         self._count = len(self._chains[0].order) if self._chains else 0
 
@@ -172,19 +177,19 @@ class _Group:
 
     def _latest(self, trading: list[bool], panels: dict[str, FloatArray]) -> dict[str, FloatArray]:
         found: dict[str, FloatArray] = {}
-        for bound in self._bounds:
-            if is_panel_call(bound.node):
-                found[bound.text] = panels[bound.node.text]
+        for node in self._roots:
+            if is_panel_call(node):
+                found[node.text] = panels[node.text]
             else:
-                found[bound.text] = np.array(
-                    [c.lines[bound.node.text].value if t else NAN for c, t in zip(self._chains, trading, strict=True)]
+                found[node.text] = np.array(
+                    [c.lines[node.text].value if t else NAN for c, t in zip(self._chains, trading, strict=True)]
                 )
         return found
 
     def _feed(self, k: int, trading: list[bool], panels: dict[str, FloatArray]) -> None:
         lines: list[Line] = [chain.order[k] for chain in self._chains]
         node = lines[0].node
-        if isinstance(node, Operation):
+        if isinstance(node, Operation) and node.text not in self._foreign:
             arrays = [
                 np.array(
                     [[c.lines[child.text].value if t else NAN for c, t in zip(self._chains, trading, strict=True)]]
@@ -198,4 +203,14 @@ class _Group:
             row = panels[node.text]
         for line, value, trades in zip(lines, row, trading, strict=True):
             if trades:
-                line.put(float(value))
+                line.put_first_seen(float(value))
+
+
+def _extra(node: Node) -> frozenset[str]:
+    """Fields beside the five that a node reads: a bar has all five or none, of others it may lack some."""
+    return fields_of(node) - {"time", *BAR_FIELDS}
+
+
+def _own_rows(root: Node) -> list[Node]:
+    """The root, and the cross-sections in it that are taken on other own bars than the root's."""
+    return [root, *(n for n in walk(root) if is_cross(n) and not is_panel_call(n) and _extra(n) != _extra(root))]
