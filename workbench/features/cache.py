@@ -94,11 +94,11 @@ class FeatureCache:
             "format": _MAGIC,
             "spec": bound.text[:200],
             "shape": list(data.shape),
-            "xxh3": xxhash.xxh3_128_hexdigest(data),
+            "xxh3": xxhash.xxh3_128_hexdigest(data.data),
         }
         path = self._path(market, bound, base)
         try:
-            atomic_write(path, b"".join([json.dumps(header).encode().ljust(_HEADER), memoryview(data).cast("B")]))
+            atomic_write(path, b"".join([json.dumps(header).encode().ljust(_HEADER), data.tobytes()]))
             self._make_room()
         except WorkbenchError as err:
             _warn("feature_not_cached", spec=bound.text, reason=str(err))
@@ -131,7 +131,7 @@ class FeatureCache:
             if header["format"] != _MAGIC or tuple(header["shape"]) != shape:
                 raise ValueError("another format or shape")
             values: FloatArray = np.memmap(path, np.float64, "c", _HEADER, shape) if all(shape) else np.empty(shape)
-            if xxhash.xxh3_128_hexdigest(values) != header["xxh3"]:
+            if xxhash.xxh3_128_hexdigest(values.data) != header["xxh3"]:
                 raise ValueError("the checksum differs")
             with suppress(OSError):  # of a folder that may be read only
                 os.utime(path)

@@ -147,10 +147,10 @@ class Market:
             if field not in self._digests:
                 digest = xxhash.xxh3_128()
                 for j in range(len(self.symbols)):
-                    digest.update(self.column(field, j) if self.has(field, j) else b"-")
+                    digest.update(self.column(field, j).data if self.has(field, j) else b"-")
                 self._digests[field] = digest.hexdigest()
             parts.append(f"{field} {self._digests[field]}")
-        times = xxhash.xxh3_128_hexdigest(self.times)
+        times = xxhash.xxh3_128_hexdigest(self.times.tobytes())
         trading = "" if fields - {"time"} else self.digest(frozenset(self.fields))
         return "; ".join([*parts, times, trading, *map(repr, self.symbols)])
 
