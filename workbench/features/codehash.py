@@ -202,8 +202,9 @@ def _body(source: Source) -> str:
 
 
 def _compiled(code: types.CodeType) -> tuple[Any, ...]:
-    constants = tuple(_compiled(c) if isinstance(c, types.CodeType) else _constant(c) or repr(c) for c in code.co_consts)
-    return (code.co_code, constants, code.co_names, code.co_varnames)
+    inner = [c for c in code.co_consts if isinstance(c, types.CodeType)]
+    plain = [_constant(c) or repr(c) for c in code.co_consts if not isinstance(c, types.CodeType)]
+    return (code.co_code, plain, [_compiled(c) for c in inner], code.co_names, code.co_varnames)
 
 
 def _digest(text: str) -> str:
