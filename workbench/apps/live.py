@@ -12,6 +12,7 @@ import param
 
 from workbench import charts
 from workbench.apps import parts
+from workbench.apps.overlays import SWITCHES, EventOverlays, switches
 from workbench.apps.parts import Tile
 from workbench.apps.sources import offered_sources, open_page_of
 from workbench.charts.tables import moment, number, signed_percent
@@ -44,6 +45,7 @@ class LiveChartPage(param.Parameterized):
     symbol = param.Selector(default="", objects=[""], label="Symbol")
     timeframe = param.Selector(default="1d", objects=["1d"], label="Time frame")
     speed = param.Selector(default=4.0, objects={}, label="Speed")
+    overlays = param.ListSelector(default=[], objects=SWITCHES, label="Overlays")
     playing = param.Boolean(default=False)
     position = param.Integer(default=0, doc="Bars that are known at this moment of the replay.")
 
@@ -55,7 +57,7 @@ class LiveChartPage(param.Parameterized):
         self._settings = settings or load_settings()
         self._p = parameters or LiveChartParameters.model_validate({})
         held = [str(s) for s in bars.columns.get_level_values("symbol").unique()]
-        self._bars = bars
+        self._events = EventOverlays(self._p.overlays)
         symbol = self._p.symbol if self._p.symbol in held else held[0]
         speeds = sorted({0.5, 1.0, 2.0, 4.0, 10.0, 25.0, 100.0, float(self._p.speed)})
         self._held = held
@@ -65,6 +67,7 @@ class LiveChartPage(param.Parameterized):
         self.param.timeframe.objects = self._timeframes(self._p.source)
         self.param.speed.objects = {f"{s:g} bars/s": s for s in speeds}
         self.param.update(source=self._p.source, symbol=symbol, timeframe=self._p.timeframe, speed=float(self._p.speed))
+        self.overlays = list(self._p.overlays)
         self._load(bars)
         self._choosing = False
 
@@ -88,6 +91,7 @@ class LiveChartPage(param.Parameterized):
         rows = charts.candle_rows(bars, symbol, values)
         self._rows, self._shown = rows, symbol
         self._specs = specs if values is None else [str(c) for c in values.columns]
+        self._events.load(bars, symbol)
         self.position = self._first_position()
 
     def _first_position(self) -> int:
@@ -116,6 +120,7 @@ class LiveChartPage(param.Parameterized):
             self._figure.source.stream(charts.source_data(new), rollover=HISTORY)
             self.position += len(new)
             self._figure.price_line.location = float(new["close"].iloc[-1])
+            self._draw_events()
             self._show_numbers()
         if self.at_end:
             self.playing = False
@@ -152,8 +157,21 @@ class LiveChartPage(param.Parameterized):
         self.position = self._first_position()
         self._figure.source.data = charts.source_data(self.visible_rows())
         self._figure.price_line.location = float(self.visible_rows()["close"].iloc[-1])
+        self._draw_events()
         self.follow()
         self._show_numbers()
+
+    @param.depends("overlays", watch=True)
+    def _switch(self) -> None:
+        if self._choosing:
+            return
+        self._events.choose(self.overlays)
+        self._message.object = parts.notice(self._events.problem, "bad") if self._events.problem else ""
+        if pn.state.location:
+            pn.state.location.update_query(overlays=",".join(self.overlays))
+
+    def _draw_events(self) -> None:
+        self._events.draw(self.visible_rows(), self.position - 1)
 
     @param.depends("source", watch=True)
     def _change_source(self) -> None:
@@ -225,6 +243,7 @@ class LiveChartPage(param.Parameterized):
             step,
             again,
             latest,
+            switches(self),
             parts.hint("Space plays or pauses, . steps · drag moves, wheel zooms"),
             sizing_mode="stretch_width",
             margin=0,
@@ -243,6 +262,8 @@ class LiveChartPage(param.Parameterized):
         self._figure = charts.candle_figure(
             self.visible_rows(), self._specs, title=title, window=self._p.window, wheel=True
         )
+        self._events.attach(self._figure)
+        self._draw_events()
         self._place.objects = [pn.pane.Bokeh(self._figure.layout, sizing_mode="stretch_width", margin=0)]
         self._show_numbers()
 

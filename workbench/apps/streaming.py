@@ -12,6 +12,7 @@ import param
 
 from workbench import charts
 from workbench.apps import parts
+from workbench.apps.overlays import SWITCHES, EventOverlays, switches
 from workbench.apps.parts import Tile
 from workbench.apps.sources import offered_sources, offered_symbols, offered_timeframes, open_page_of
 from workbench.charts.forming import GrowingRows
@@ -60,10 +61,12 @@ class StreamPage(param.Parameterized):
     source = param.Selector(default="", objects=[""], label="Source")
     symbol = param.Selector(default="", objects=[""], label="Symbol")
     timeframe = param.Selector(default="1m", objects=["1m"], label="Time frame")
+    overlays = param.ListSelector(default=[], objects=SWITCHES, label="Overlays")
 
     def __init__(self, parameters: LiveChartParameters, settings: Settings | None = None) -> None:
         super().__init__()
         self._p, self._settings = parameters, settings or load_settings()
+        self._events = EventOverlays(parameters.overlays)
         self._thread: StreamThread | None = None
         self._grown: GrowingRows | None = None
         self._last: BarUpdate | None = None
@@ -73,6 +76,7 @@ class StreamPage(param.Parameterized):
         self.param.symbol.objects = offered_symbols(self._settings, parameters.source, parameters.symbol)
         self.param.timeframe.objects = offered_timeframes(parameters.source, parameters.timeframe)
         self.param.update(source=parameters.source, symbol=parameters.symbol, timeframe=parameters.timeframe)
+        self.overlays = list(parameters.overlays)
         self._choosing = False
 
     # The stream
@@ -130,10 +134,13 @@ class StreamPage(param.Parameterized):
         self._figure = charts.candle_figure(
             self._grown.rows, self._grown.names, title=title, window=self._p.window, wheel=True
         )
+        self._events.attach(self._figure)
+        self._draw_events(self._grown)
         self._place.objects = [pn.pane.Bokeh(self._figure.layout, sizing_mode="stretch_width", margin=0)]
         return self._grown
 
     def _show(self, grown: GrowingRows, updates: list[BarUpdate]) -> None:
+        known = grown.last_closed
         change = grown.apply(updates)
         source = self._figure.source
         if change.last:
@@ -143,6 +150,22 @@ class StreamPage(param.Parameterized):
             source.stream(charts.source_data(change.rows), rollover=KEPT)
         self._last = updates[-1]
         self._figure.price_line.location = self._last.close
+        if grown.last_closed != known:
+            self._draw_events(grown)
+
+    def _draw_events(self, grown: GrowingRows) -> None:
+        """Draw what is known at the last closed bar; a forming bar makes no event."""
+        self._events.load(grown.bars, self.symbol, first=int(grown.rows["i"].iloc[0]))
+        self._events.draw(grown.rows, int(grown.rows["i"].iloc[-1]))
+
+    @param.depends("overlays", watch=True)
+    def _switch(self) -> None:
+        if self._choosing:
+            return
+        self._events.choose(self.overlays)
+        self._message.object = parts.notice(self._events.problem, "bad") if self._events.problem else ""
+        if pn.state.location:
+            pn.state.location.update_query(overlays=",".join(self.overlays))
 
     def _fail(self, err: WorkbenchError) -> None:
         self._message.object = parts.notice(str(err), "bad")
@@ -189,6 +212,7 @@ class StreamPage(param.Parameterized):
             pn.widgets.Select.from_param(self.param.timeframe, width=80, **css),
             latest,
             again,
+            switches(self),
             parts.hint("drag moves, wheel zooms"),
             sizing_mode="stretch_width",
             margin=0,

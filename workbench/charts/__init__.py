@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         source_data,
     )
     from workbench.charts.candles import CandleFigure, candle_figure, candles_chart
+    from workbench.charts.events import ChartEvents, chart_events
     from workbench.charts.exposure import costs_chart, exposure_chart
     from workbench.charts.factor import coefficient_chart, distribution_chart, drift_chart, quantile_chart
     from workbench.charts.factors import (
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from workbench.charts.learning import probability_chart, reliability_chart, training_chart, training_detail_chart
     from workbench.charts.lines import drawdown_chart, equity_chart, rolling_risk_chart
     from workbench.charts.market import price_chart
+    from workbench.charts.overlays import Overlays
     from workbench.charts.render import enable_notebook, html_fragment, html_page, to_bokeh
     from workbench.charts.rundata import (
         exposure_table,
@@ -64,6 +66,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "CandleFigure": "candles",
+    "ChartEvents": "events",
+    "Overlays": "overlays",
     "Table": "tables",
     "age_text": "storetables",
     "candle_figure": "candles",
@@ -71,6 +75,7 @@ _HOMES = {
     "candle_rows": "candlerows",
     "candles_chart": "candles",
     "catalogue_table": "storetables",
+    "chart_events": "events",
     "coefficient_chart": "factor",
     "correlation_map": "factors",
     "costs_chart": "exposure",
@@ -130,6 +135,8 @@ _HOMES = {
 
 __all__ = [
     "CandleFigure",
+    "ChartEvents",
+    "Overlays",
     "Table",
     "age_text",
     "candle_figure",
@@ -137,6 +144,7 @@ __all__ = [
     "candle_rows",
     "candles_chart",
     "catalogue_table",
+    "chart_events",
     "coefficient_chart",
     "correlation_map",
     "costs_chart",

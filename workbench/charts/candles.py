@@ -6,13 +6,16 @@ bar is hollow and a falling one filled, so direction can be read without colour.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from workbench.charts.candlerows import candle_legend, candle_rows, intraday, latest_window, one_symbol, source_data
+from workbench.charts.events import chart_events
 from workbench.charts.figure import dress, dress_legend
+from workbench.charts.overlays import Overlays
 from workbench.charts.theme import NEUTRAL, style_of
 
 PRICE_HEIGHT, VOLUME_HEIGHT, PANE_HEIGHT = 400, 92, 118
@@ -39,6 +42,8 @@ class CandleFigure:
         The last price.
     columns : dict[str, str]
         Indicator spec -> column of ``source``.
+    overlays : Overlays
+        Layers of events over the candles; empty until it is told which to show.
     """
 
     layout: Any
@@ -46,6 +51,7 @@ class CandleFigure:
     x_range: Any
     price_line: Any
     columns: dict[str, str]
+    overlays: Overlays
 
 
 def candle_figure(
@@ -74,7 +80,8 @@ def candle_figure(
     over = [s for s in specs if s.split("(")[0] in ON_PRICE]
     price = _pane(x_range, PRICE_HEIGHT, title, guide, wheel)
     price_line = _candles(price, source, rows)
-    _overlays(price, source, {s: columns[s] for s in over})
+    _lines(price, source, {s: columns[s] for s in over})
+    overlays = Overlays(price)
     figures = [price]
     if volume and rows["volume"].fillna(0).abs().sum() > 0:
         figures.append(_volume(source, x_range, guide, wheel))
@@ -88,7 +95,9 @@ def candle_figure(
         merge_tools=True,
         toolbar_options={"logo": None, "autohide": False},
     )
-    return CandleFigure(layout, source, x_range, price_line, columns)
+    below = [(figure, row + 1, column) for figure, row, column in layout.children[1:]]
+    layout.children = [layout.children[0], (overlays.legend, 1, 0), *below]
+    return CandleFigure(layout, source, x_range, price_line, columns, overlays)
 
 
 def _follow(source: Any, x_range: Any, last: int) -> Any:
@@ -111,6 +120,7 @@ def candles_chart(
     indicators: pd.DataFrame | None = None,
     overlays: pd.DataFrame | None = None,
     panes: pd.DataFrame | None = None,
+    events: Sequence[str] = (),
     volume: bool = True,
     last: int = 250,
 ) -> Any:
@@ -124,6 +134,8 @@ def candles_chart(
     indicators, overlays, panes : DataFrame, time × spec, optional
         Feature values of the symbol. ``overlays`` lie on the candles, ``panes`` below them, ``indicators`` where their
         name belongs. Two-level columns (spec, symbol) are accepted.
+    events : sequence of str
+        What is known at the last bar and drawn at its origin: some of ``smart_money``, ``patterns`` and ``regimes``.
     volume : bool
         Show volume in a pane of its own.
     last : int
@@ -142,7 +154,12 @@ def candles_chart(
     specs = [] if joined is None else [str(c) for c in joined.columns]
     shown = f"last {len(rows):,} of {n_all:,} bars"
     title = f"{symbol}: {shown}, UTC · {legend}"
-    return candle_figure(rows, specs, title=title, window=last + 2, volume=volume).layout
+    figure = candle_figure(rows, specs, title=title, window=last + 2, volume=volume)
+    if events:
+        figure.overlays.show(events)
+        start, end = figure.x_range.start, figure.x_range.end
+        figure.overlays.draw(chart_events(bars, symbol, events), rows, int(rows["i"].iloc[-1]), start, end)
+    return figure.layout
 
 
 def _pane(x_range: Any, height: int, title: str, guide: Any, wheel: bool) -> Any:
@@ -223,7 +240,7 @@ def price_format(price: float) -> str:
     return "0,0." + "0" * decimals
 
 
-def _overlays(pane: Any, source: Any, columns: dict[str, str]) -> None:
+def _lines(pane: Any, source: Any, columns: dict[str, str]) -> None:
     for k, (spec, column) in enumerate(columns.items()):
         style = style_of(spec, k + 2)
         band = spec.startswith(("bollinger", "keltner", "donchian"))

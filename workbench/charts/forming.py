@@ -67,6 +67,11 @@ class GrowingRows:
         self.rows = self._closed_rows()
 
     @property
+    def bars(self) -> pd.DataFrame:
+        """The closed bars that are kept, by the house's convention."""
+        return self._bars
+
+    @property
     def last_closed(self) -> pd.Timestamp:
         """Open time of the newest closed bar."""
         return pd.Timestamp(self._bars.index[-1])

@@ -3,6 +3,7 @@
 from workbench.config.experiment import Experiment, Job, load_experiment
 from workbench.config.parameters import (
     NOTEBOOKS,
+    OVERLAYS,
     TIMEFRAMES,
     BacktestParameters,
     DataParameters,
@@ -20,6 +21,7 @@ from workbench.config.suggest import did_you_mean
 
 __all__ = [
     "NOTEBOOKS",
+    "OVERLAYS",
     "TIMEFRAMES",
     "BacktestParameters",
     "DataParameters",

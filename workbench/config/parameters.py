@@ -18,6 +18,8 @@ from workbench.config.suggest import did_you_mean
 from workbench.errors import ConfigError
 
 TIMEFRAMES = ("1m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "1w")
+OVERLAYS = ("smart_money", "patterns", "regimes")
+"""What a candle chart draws over its candles on request."""
 REBALANCE = ("on_change", "every_bar")
 DEFAULT_FEATURES = (
     "ret(1)", "ret(5)", "rsi(14)", "macd_hist_norm(12, 26, 9)", "ema_gap(20)", "ema_gap(100)",
@@ -188,9 +190,18 @@ class LiveChartParameters(Parameters):
         ["ema(20)", "bollinger_upper(20, 2.0)", "bollinger_lower(20, 2.0)", "rsi(14)"],
         description="feature specs to draw",
     )
+    overlays: list[str] = Field([], description="events over the candles: " + " ".join(OVERLAYS))
     window: int = Field(180, ge=20, le=5000, description="bars on screen")
     speed: float = Field(4.0, gt=0, le=100, description="bars per second while playing")
     start: str = Field("", description="first bar of the replay, ISO date in UTC; empty = the last window")
+
+    @field_validator("overlays")
+    @classmethod
+    def _known_overlays(cls, value: list[str]) -> list[str]:
+        for name in value:
+            if name not in OVERLAYS:
+                raise ValueError(f"there is no overlay {name!r}.{did_you_mean(name, OVERLAYS)}")
+        return list(dict.fromkeys(value))
 
 
 class RiskCenterParameters(Parameters):
