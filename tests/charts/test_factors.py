@@ -83,6 +83,8 @@ def test_correlations_are_written_while_there_is_room(factor_record: RunRecord) 
     large = charts.correlation_map(many)
     assert "hundredths" not in large.title.text
     assert large.height <= 1100
+    huge = pd.DataFrame(np.eye(100), index=map(str, range(100)), columns=map(str, range(100)))
+    assert charts.correlation_map(huge).xaxis[0].visible is False
 
 
 def test_one_feature_has_its_own_pictures(factor_record: RunRecord) -> None:
@@ -125,9 +127,7 @@ def test_the_table_has_one_row_a_feature_with_units(factor_record: RunRecord) ->
     assert page.count("<tr") == len(factors) + 1
     assert f"{row['rank_ic']:+.3f} ± {row['rank_ic_se']:.3f}" in page
     assert "✓ found" in page
-    assert "not found" in page
     assert "100.0 %" in page
-    assert "bars" in page
     assert "cross-section" in table.titles[0]
     assert "first 2 of 5" in charts.factor_table(factors, limit=2)._repr_html_()
 

@@ -20,6 +20,8 @@ MOST_ROWS = 40
 _MOST_LETTERS = 30
 _NUMBERED = 14
 """Features up to which a map of correlations has its numbers written in."""
+_LABELLED = (30, 60)
+"""Features from which a map has smaller labels, and from which only its rows have any."""
 _CELL_TEXT = "#10161b"
 _DASHES = ("solid", "dashed", "dotted", "dashdot")
 _MARKS = ("circle", "square", "triangle", "diamond")
@@ -182,7 +184,7 @@ def correlation_map(correlation: pd.DataFrame, *, height: int | None = None) -> 
     need_rows(correlation, "the correlations")
     names = [str(c) for c in correlation.columns]
     k = len(names)
-    row = max(12, min(ROW_HEIGHT, 900 // max(k, 1)))
+    row = max(10, min(ROW_HEIGHT, 900 // max(k, 1)))
     figure = _rows_figure(
         names, "Rank correlation of the features, like ones beside each other", height or 190 + row * k
     )
@@ -202,8 +204,9 @@ def correlation_map(correlation: pd.DataFrame, *, height: int | None = None) -> 
     name_ticks(figure.xaxis, names)
     figure.xaxis.major_label_orientation = 0.9
     finish_factor(figure, [boxes], {"features": "@one · @other", "rank correlation": "@value{+0.00}"})
-    if k > 30:
-        figure.axis.major_label_text_font_size = "10px"
+    if k > _LABELLED[0]:
+        figure.axis.major_label_text_font_size = "10px" if k <= _LABELLED[1] else "9px"
+    figure.xaxis.visible = k <= _LABELLED[1]  # the columns stand in the order of the rows
     return figure
 
 

@@ -15,6 +15,9 @@ _SHIFTED, _STABLE = 0.25, 0.10
 def factor_table(factors: pd.DataFrame, *, caption: str = "", limit: int = 200) -> Table:
     """Return one row a feature, the strongest first: coverage, information, what it earns, how it moves.
 
+    Known is the share of own bars with a value; q the p-value adjusted for all that was tested; half-life in bars; the
+    spread what the highest quantile earns over the lowest; PSI that of the worst part. More is in each row's tooltip.
+
     Parameters
     ----------
     factors : DataFrame
@@ -24,7 +27,7 @@ def factor_table(factors: pd.DataFrame, *, caption: str = "", limit: int = 200) 
     """
     shown = factors.head(limit).reset_index(drop=True)
     shown = shown.assign(
-        verdict=["✓ found" if f else "not found" for f in shown["found"]],
+        verdict=["✓ found" if f else EMPTY for f in shown["found"]],
         written=[_with_error(v, e) for v, e in zip(shown["rank_ic"], shown["rank_ic_se"], strict=True)],
     )
     marks = {(i, "verdict"): "pass" if f else "soft" for i, f in enumerate(shown["found"])}
@@ -32,17 +35,16 @@ def factor_table(factors: pd.DataFrame, *, caption: str = "", limit: int = 200) 
     columns = [
         Column("feature", "feature", str, True),
         Column("family", "family", str, True),
-        Column("coverage", "coverage", percent),
+        Column("coverage", "known", percent),
         Column("written", "rank IC ± error", str),
         Column("rank_ic_t", "t", lambda v: _signed(v, 1)),
-        Column("q_value", "q-value", _probability),
+        Column("q_value", "q", _probability),
         Column("verdict", "verdict", str, True),
         Column("ic", "IC", lambda v: _signed(v, 3)),
-        Column("half_life", "half-life", lambda v: f"{number(v, 1)} bars"),
-        Column("spread", "top − bottom", signed_percent),
+        Column("half_life", "half-life", lambda v: number(v, 1)),
+        Column("spread", "spread", signed_percent),
         Column("turnover", "turnover", percent),
         Column("psi_worst", "PSI", lambda v: number(v, 2)),
-        Column("cluster", "cluster", lambda v: str(int(v))),
         Column("flags", "remarks", lambda v: v or EMPTY, True, True),
     ]
     more = f" (first {limit:,} of {len(factors):,})" if len(factors) > limit else ""
@@ -77,6 +79,7 @@ def drift_table(drift: pd.DataFrame, *, caption: str = "", limit: int = 200) -> 
     wide = drift.pivot(index="feature", columns="part", values="psi").add_prefix("part_")
     whole = drift[drift["part"] == 0].set_index("feature")
     wide = wide.assign(ks=whole["ks"], worst=wide.max(axis=1))
+    more = f"First {limit:,} of {len(wide):,} features" if len(wide) > limit else ""
     wide = wide.sort_values("worst", ascending=False, kind="stable").reset_index().head(limit)
     wide = wide.assign(verdict=[_stability(v) for v in wide["worst"]])
     marks = {(i, "verdict"): "fail" if v > _SHIFTED else "soft" for i, v in enumerate(wide["worst"])}
@@ -88,7 +91,7 @@ def drift_table(drift: pd.DataFrame, *, caption: str = "", limit: int = 200) -> 
         *(Column(f"part_{p}", f"from {start:%b %Y}", lambda v: number(v, 3)) for p, start in spans.items()),
         Column("verdict", "worst part", str, True),
     ]
-    return Table(wide, columns, caption, marks)
+    return Table(wide, columns, caption or more, marks)
 
 
 def refused_table(refused: pd.DataFrame) -> Table:
@@ -119,7 +122,7 @@ def _probability(value: float) -> str:
 def _title(row: dict[Any, Any]) -> str:
     """Return what the row's tooltip tells beyond its cells."""
     parts = [
-        f"{row['mode']}, {int(row['n_bars']):,} bars",
+        f"{row['mode']}, {int(row['n_bars']):,} bars, cluster {row['cluster']}",
         f"mean {row['mean']:.4g}, deviation {row['std']:.4g}, skewness {row['skewness']:.2f},"
         f" kurtosis {row['kurtosis']:.1f}",
         f"ICIR {row['icir']:.3f}",

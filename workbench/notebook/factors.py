@@ -10,7 +10,7 @@ from workbench.notebook.screens import Html, data_of, facts_of, notice_of, scree
 if TYPE_CHECKING:
     from workbench.tracking import RunRecord
 
-_FEW_BARS = 2000
+_FEW_BARS, _MOST_ROWS = 2000, 60
 _GOOD, _CALM, _BAD = "#00897b", "#7b8794", "#d55e00"
 
 
@@ -33,8 +33,10 @@ def feature_overview(record: RunRecord) -> Html:
         words = f"{len(refused)} of {len(refused) + len(record.frame('factors'))} features were refused"
         parts += [notice_of(_BAD, words, ""), refused_table(refused)._repr_html_()]
     horizon = record.parameters["horizon"]
-    caption = f"Features by the strength of their rank IC, {horizon} bars ahead"
-    parts.append(factor_table(record.frame("factors"), caption=caption)._repr_html_())
+    caption = (
+        f"Features by the strength of their rank IC, {horizon} bars ahead; half-life in bars, q adjusted for all tests"
+    )
+    parts.append(factor_table(record.frame("factors"), caption=caption, limit=_MOST_ROWS)._repr_html_())
     return screen_of(parts)
 
 

@@ -94,6 +94,19 @@ def test_a_feature_that_never_varies_is_told_apart(planted_panels: Callable[...,
     table = factor_report({**features, "flat": flat}, forward, trades, 1).overview.set_index("feature")
     assert np.isnan(table.loc["flat", "rank_ic"])
     assert not table.loc["flat", "found"]
+    assert table.loc["flat", "flags"] == "constant"
+
+
+def test_a_handful_of_events_is_not_found(planted_panels: Callable[..., object]) -> None:
+    """Three events before the three largest returns have a huge t, and no normal distribution."""
+    features, forward, trades = planted_panels(n_bars=600, n_assets=1, noise=0)
+    best = forward[1].iloc[:, 0].nlargest(3).index
+    event = (trades * 0.0).astype(float)
+    event.loc[best] = 1.0
+    row = factor_report({**features, "event": event}, forward, trades, 1).overview.set_index("feature").loc["event"]
+    assert row["n_events"] == 3
+    assert not row["found"]
+    assert row["flags"] == "rare: 3 events"
 
 
 def test_what_is_missing_is_said(planted_panels: Callable[..., object]) -> None:

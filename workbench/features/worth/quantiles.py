@@ -10,7 +10,7 @@ from workbench.errors import ConfigError
 from workbench.features.worth.errors import Estimate, newey_west_lags, newey_west_mean
 from workbench.features.worth.information import MIN_ASSETS, Mode, mode_of, row_correlations
 from workbench.features.worth.ranks import average_ranks, both_known
-from workbench.typing import FloatArray, IntArray
+from workbench.typing import FloatArray
 
 MIN_HISTORY = 100
 """Own bars before the first quantile of a symbol along time."""
@@ -158,9 +158,3 @@ def rank_autocorrelation(x: FloatArray, mode: Mode, lag: int = 1) -> float:
     now, before = (x[lag:], x[:-lag]) if mode == "cross-section" else (x[lag:].T, x[:-lag].T)
     r = row_correlations(now, before, min_assets=MIN_ASSETS)
     return float(np.nanmean(r)) if np.isfinite(r).any() else float("nan")
-
-
-def quantile_counts(numbers: FloatArray, n_quantiles: int) -> IntArray:
-    """Return how many values fell into each quantile."""
-    known = numbers[np.isfinite(numbers)].astype(np.int64)
-    return np.bincount(known, minlength=n_quantiles).astype(np.int64)

@@ -32,6 +32,8 @@ from workbench.features.worth.quantiles import quantile_numbers, quantile_return
 from workbench.typing import FloatArray, Panel
 
 FALSE_DISCOVERY_RATE = 0.05
+LEAST_EVENTS = 30
+"""Values beside the most common one that a feature needs: of fewer events no t-statistic is normal."""
 TWIN = 0.95
 """Absolute rank correlation from which two features count as one and the same."""
 _SPARSE, _MANY_OUTLIERS = 0.9, 0.01
@@ -107,12 +109,12 @@ def factor_report(
     Returns
     -------
     FactorReport
-        Of each feature ``mode``, ``n_bars`` (bars with a coefficient), ``coverage``; mean, std, skewness, kurtosis,
-        outliers and quantiles; ``ic`` and ``rank_ic`` with ``_se`` and ``_t``, ``p_value`` and ``q_value`` of the rank
-        coefficient, ``found`` (q-value at most 5 %), ``icir``, ``half_life`` (where |t| is 2 or more at some horizon),
-        ``spread`` with ``_se`` and ``_t``, ``monotony``, ``turnover``, ``rank_autocorrelation``, ``psi``, ``ks``,
-        ``psi_worst`` (of the drift's parts), ``cluster``, ``twin`` (another feature that is nearly the same) and
-        ``flags`` in words.
+        Of each feature ``mode``, ``n_bars`` (bars with a coefficient), ``coverage``, ``n_events`` (values other than
+        the median); mean, std, skewness, kurtosis, outliers and quantiles; ``ic`` and ``rank_ic`` with ``_se`` and
+        ``_t``, ``p_value`` and ``q_value`` of the rank coefficient, ``found`` (q-value at most 5 %, and 30 events or
+        more), ``icir``, ``half_life`` (where |t| is 2 or more at some horizon), ``spread`` with ``_se`` and ``_t``,
+        ``monotony``, ``turnover``, ``rank_autocorrelation``, ``psi``, ``ks``, ``psi_worst`` (of the drift's parts),
+        ``cluster``, ``twin`` (another feature that is nearly the same) and ``flags`` in words.
 
     Notes
     -----
@@ -172,6 +174,7 @@ class _Judged:
             "mode": self.mode,
             "n_bars": rank.estimate.n,
             "coverage": coverage(self.x, self.trades),
+            "n_events": _events(self.x),
             "mean": told.mean, "std": told.std, "skewness": told.skewness, "kurtosis": told.kurtosis,
             "outliers": told.outliers,
             **{f"q{100 * q:02.0f}": v for q, v in zip(QUANTILES, told.quantiles, strict=True)},
@@ -259,6 +262,11 @@ def _usual_width(x: FloatArray) -> int:
     return int(np.median(known[known > 0])) if (known > 0).any() else 0
 
 
+def _events(x: FloatArray) -> int:
+    values = x[np.isfinite(x)]
+    return int((values != np.median(values)).sum()) if values.size else 0
+
+
 def _written(key: str, found: Information) -> dict[str, float]:
     e = found.estimate
     return {key: e.value, f"{key}_se": e.standard_error, f"{key}_t": e.t}
@@ -276,7 +284,7 @@ def _completed(
     table = overview.assign(
         p_value=chosen["p_value"].to_numpy(),
         q_value=chosen["q_value"].to_numpy(),
-        found=chosen["q_value"].to_numpy() <= FALSE_DISCOVERY_RATE,
+        found=(chosen["q_value"].to_numpy() <= FALSE_DISCOVERY_RATE) & (overview["n_events"] >= LEAST_EVENTS),
         cluster=clusters.labels + 1,
         twin=[_twin(i, correlation, names) for i in range(len(names))],
     )
@@ -291,6 +299,8 @@ def _twin(i: int, correlation: FloatArray, names: list[str]) -> str:
 
 def _flags(row: Mapping[Any, Any]) -> str:
     words = [
+        (row["n_events"] == 0, "constant"),
+        (0 < row["n_events"] < LEAST_EVENTS, f"rare: {row['n_events']} events"),
         (row["coverage"] < _SPARSE, "sparse"),
         (row["psi_worst"] > SHIFTED, "drifts"),
         (row["outliers"] > _MANY_OUTLIERS, "outliers"),
