@@ -17,6 +17,7 @@ import numpy as np
 from workbench.errors import DataError, WorkbenchError
 from workbench.features.expressions.higher import HigherBars, Rows, check_multiple, higher_bars
 from workbench.features.expressions.panels import run_panel_feature
+from workbench.features.expressions.program import Program
 from workbench.features.expressions.tree import (
     Call,
     Field,
@@ -80,7 +81,12 @@ def evaluate(
                 if is_cross(node) and node.text not in panels:
                     panels[node.text] = across(market, root.text, node, panels, base)
 
+    fits = all(Program.fits(node) for _, node in roots) and not live.dead
+    program = Program(roots, run_indicator) if fits else None
+
     def one(symbol: int) -> None:
+        if program is not None and _run_program(program, market, symbol, plans, out):
+            return
         scope = SymbolScope(market, symbol, panels, base)
         with np.errstate(all="ignore"):
             for root in plans:
@@ -96,6 +102,19 @@ def evaluate(
     else:
         for symbol in range(n_symbols):
             one(symbol)
+
+
+def _run_program(program: Program, market: Market, symbol: int, plans: list[_Root], out: FloatArray) -> bool:
+    """Run a symbol by the program where its rows are the same for all features; False where it must go node by node."""
+    owns = {id(own): own for own in (market.own(symbol, root.fields) for root in plans)}
+    if len(owns) > 1:
+        return False
+    try:
+        with np.errstate(all="ignore"):
+            program.run(next(iter(owns.values())), list(out[:, symbol]))
+    except WorkbenchError:
+        return False  # node by node it is known whose error it is
+    return True
 
 
 def evaluate_single(market: Market, text: str, root: Node, base: int | None = None) -> FloatArray | None:

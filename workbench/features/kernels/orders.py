@@ -70,15 +70,22 @@ def rolling_rank(x: FloatArray, window: int, out: FloatArray) -> None:
     """Rank of the newest value in its window over ``window``, ties by their mean: 1/window lowest to 1 highest."""
     n = x.size
     out[: min(window - 1, n)] = np.nan
+    missing = -1
+    for t in range(min(window - 1, n)):
+        if x[t] != x[t]:
+            missing = t
     for t in range(window - 1, n):
         new = x[t]
+        if new != new:
+            missing = t
+        if missing > t - window:
+            out[t] = np.nan
+            continue
         below = equal = 0
-        valid = True
         for s in range(t - window + 1, t + 1):
             below += x[s] < new
             equal += x[s] == new
-            valid &= x[s] == x[s]
-        out[t] = (below + (equal + 1) / 2) / window if valid else np.nan
+        out[t] = (below + (equal + 1) / 2) / window
 
 
 @nb.njit(**_options)

@@ -123,6 +123,8 @@ def rolling_shape(x: FloatArray, window: int, skew: FloatArray, kurtosis: FloatA
     """
     n = x.size
     w = float(window)
+    g1 = np.sqrt(w * (w - 1)) / (w - 2) if window > 2 else 0.0
+    g2 = (w - 1) / ((w - 2) * (w - 3)) if window > 3 else 0.0
     skew[: min(window - 1, n)] = np.nan
     kurtosis[: min(window - 1, n)] = np.nan
     tails = np.zeros((window + 1, 4))
@@ -133,17 +135,19 @@ def rolling_shape(x: FloatArray, window: int, skew: FloatArray, kurtosis: FloatA
             for p in range(window - 1, 0, -1):
                 d = x[begin - window + p] - anchor
                 tails[p, 0] = tails[p + 1, 0] + d
-                tails[p, 1] = tails[p + 1, 1] + d * d
-                tails[p, 2] = tails[p + 1, 2] + d * d * d
-                tails[p, 3] = tails[p + 1, 3] + d * d * d * d
+                square = d * d
+                tails[p, 1] = tails[p + 1, 1] + square
+                tails[p, 2] = tails[p + 1, 2] + square * d
+                tails[p, 3] = tails[p + 1, 3] + square * square
         floor = (1e-13 * anchor) ** 2
         s1 = s2 = s3 = s4 = 0.0
         for t in range(begin, end):
             d = x[t] - anchor
+            square = d * d
             s1 += d
-            s2 += d * d
-            s3 += d * d * d
-            s4 += d * d * d * d
+            s2 += square
+            s3 += square * d
+            s4 += square * square
             if t >= window - 1:
                 q = t - begin + 1
                 m = (tails[q, 0] + s1) / w
@@ -154,9 +158,8 @@ def rolling_shape(x: FloatArray, window: int, skew: FloatArray, kurtosis: FloatA
                     continue
                 m3 = e3 - 3 * m * e2 + 2 * m * m * m
                 m4 = e4 - 4 * m * e3 + 6 * m * m * e2 - 3 * m * m * m * m
-                skew[t] = m3 / m2**1.5 * np.sqrt(w * (w - 1)) / (w - 2) if window > 2 else 0.0
-                g2 = m4 / (m2 * m2) - 3
-                kurtosis[t] = ((w + 1) * g2 + 6) * (w - 1) / ((w - 2) * (w - 3)) if window > 3 else 0.0
+                skew[t] = g1 * m3 / (m2 * np.sqrt(m2))
+                kurtosis[t] = g2 * ((w + 1) * (m4 / (m2 * m2) - 3) + 6)
 
 
 @nb.njit(**_options)
