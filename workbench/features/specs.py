@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -18,7 +17,8 @@ from workbench.features.codehash import code_hash, deep_hash
 from workbench.features.expressions.parsing import parse
 from workbench.features.expressions.tree import Call, Field, Higher, Node, Operation, features_of, is_cross, walk
 from workbench.features.registry import BAR_FIELDS, REGISTRY, Feature, Registry
-from workbench.features.sets.catalogue import SETS, load_set
+from workbench.features.sets.catalogue import SETS
+from workbench.features.userfiles import SIGN, load_named, names_file
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +135,8 @@ def resolve(spec: FeatureLike, registry: Registry = REGISTRY, names: Mapping[str
         raise ConfigError(f"{name!r} is a plain function; register it with @feature({name!r}) first")
     if names or not isinstance(spec, str):
         return BoundFeature(parse(spec, registry, names), spec)
+    if names_file(spec):
+        return BoundFeature(parse(load_named(spec).inner, registry), spec)
     key = f"{SETS.changes} {spec}" if "." in spec else spec  # a dot may name a set's member
     if key not in registry.parsed:
         registry.parsed[key] = BoundFeature(parse(spec, registry), spec)
@@ -142,12 +144,12 @@ def resolve(spec: FeatureLike, registry: Registry = REGISTRY, names: Mapping[str
 
 
 def expand(spec: FeatureLike) -> list[FeatureLike]:
-    """Return the features that a set's name stands for, or of a set's file (``mine.yaml``); any other spec alone."""
+    """Return the features that a set's name, a set's file or a user's module stands for; any other spec alone."""
     if not isinstance(spec, str):
         return [spec]
-    if spec.strip().endswith((".yaml", ".yml")):
-        return list(load_set(Path(spec.strip())).specs)
-    return list(SETS.get(spec).specs) if spec in SETS else [spec]
+    if spec in SETS:
+        return list(SETS.get(spec).specs)
+    return list(load_named(spec).whole) if names_file(spec) and SIGN not in spec else [spec]
 
 
 def resolve_all(
@@ -159,7 +161,7 @@ def resolve_all(
     ----------
     specs
         One spec, several, or expressions by name, which may use each other's names. The name of a feature set stands
-        for all of its features.
+        for all of its features, as does the file of one (``mine.yaml``) or of a module (``mine.py``).
 
     Raises
     ------
