@@ -149,8 +149,7 @@ class LiveChartPage(param.Parameterized):
 
     def follow(self) -> None:
         """Show the latest bars again and go along with them."""
-        start, end = charts.latest_window(self.visible_rows(), self._p.window)
-        self._figure.x_range.update(start=start, end=end)
+        self._figure.show_latest(self._p.window)
 
     def restart(self) -> None:
         """Go back to the first bar of the replay."""
@@ -234,7 +233,7 @@ class LiveChartPage(param.Parameterized):
         self._message, self._numbers = parts.markup(), parts.markup()
         self._place = parts.card(margin=(10, 0, 0, 0))
         self._draw()
-        bar = pn.Row(
+        bar = pn.FlexBox(  # not a Row, whose widths would hold the whole page wide
             pn.widgets.Select.from_param(self.param.source, width=130, **css),
             pn.widgets.Select.from_param(self.param.symbol, width=130, **css),
             pn.widgets.Select.from_param(self.param.timeframe, width=80, **css),
@@ -244,13 +243,14 @@ class LiveChartPage(param.Parameterized):
             again,
             latest,
             switches(self),
-            parts.hint("Space plays or pauses, . steps · drag moves, wheel zooms"),
             sizing_mode="stretch_width",
+            align_items="flex-end",
             margin=0,
         )
         self._name_keys(self._play, "wb-play")
         self._name_keys(step, "wb-step")
-        return pn.Column(bar, self._message, self._numbers, self._place, sizing_mode="stretch_width", margin=0)
+        hint = parts.hint("Space plays or pauses, . steps · drag moves, wheel zooms")
+        return pn.Column(bar, self._message, self._numbers, self._place, hint, sizing_mode="stretch_width", margin=0)
 
     @staticmethod
     def _name_keys(button: Any, name: str) -> None:

@@ -17,7 +17,7 @@ SWITCHES = {"Smart money": "smart_money", "Patterns": "patterns", "Regimes": "re
 """Words on the switches -> names of the overlays."""
 
 _REST_MS = 120
-"""After a drag or a zoom the events of the new window are drawn once the hand rests so long."""
+"""While the window is dragged or zoomed, its events are drawn anew no more often than this."""
 
 
 class EventOverlays:
@@ -82,17 +82,17 @@ class EventOverlays:
         self._redraw()
 
     def _move(self, figure: Any) -> None:
-        if figure is not self._figure or self._waiting:
+        if figure is not self._figure:
             return
+        self._start, self._end = float(figure.x_range.start), float(figure.x_range.end)
         if figure.x_range.document is None:
-            self._rested()
-        else:
+            self._redraw()
+        elif not self._waiting:
             self._waiting = True
             figure.x_range.document.add_timeout_callback(self._rested, _REST_MS)
 
     def _rested(self) -> None:
         self._waiting = False
-        self._start, self._end = float(self._figure.x_range.start), float(self._figure.x_range.end)
         self._redraw()
 
     def _redraw(self) -> None:

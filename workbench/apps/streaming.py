@@ -206,30 +206,30 @@ class StreamPage(param.Parameterized):
         again.on_click(lambda _event: self.open())
         self._message, self._numbers, self._state = parts.markup(), parts.markup(), parts.markup()
         self._place = parts.card(margin=(10, 0, 0, 0))
-        bar = pn.Row(
+        bar = pn.FlexBox(  # not a Row, whose widths would hold the whole page wide
             pn.widgets.Select.from_param(self.param.source, width=150, **css),
             pn.widgets.Select.from_param(self.param.symbol, width=150, **css),
             pn.widgets.Select.from_param(self.param.timeframe, width=80, **css),
             latest,
             again,
             switches(self),
-            parts.hint("drag moves, wheel zooms"),
             sizing_mode="stretch_width",
+            align_items="flex-end",
             margin=0,
         )
         self.open()
         self._callback = pn.state.add_periodic_callback(self.tick, period=TICK_MS)
         if pn.state.curdoc is not None:
             pn.state.on_session_destroyed(lambda _context: self.close())
+        hint = parts.hint("drag moves, wheel zooms")
         return pn.Column(
-            bar, self._message, self._state, self._numbers, self._place, sizing_mode="stretch_width", margin=0
+            bar, self._message, self._state, self._numbers, self._place, hint, sizing_mode="stretch_width", margin=0
         )
 
     def follow(self) -> None:
         """Show the latest bars again and go along with them."""
         if self._grown is not None:
-            last = int(self._figure.source.data["i"][-1])
-            self._figure.x_range.update(start=last - self._p.window + 0.5, end=last + 1.5)
+            self._figure.show_latest(self._p.window)
 
     def _show_status(self, status: StreamStatus) -> None:
         self._state.object = _state_line(status)

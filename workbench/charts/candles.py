@@ -53,6 +53,15 @@ class CandleFigure:
     columns: dict[str, str]
     overlays: Overlays
 
+    def show_latest(self, window: int) -> None:
+        """Show the last ``window`` bars, wherever the browser has gone since."""
+        last = float(self.source.data["i"][-1])
+        start, end = last - window + 0.5, last + 1.5
+        # The browser may have moved on alone, and only what differs from the range as the server knows it is sent.
+        self.x_range.update(
+            start=start - 1e-6 * (self.x_range.start == start), end=end + 1e-6 * (self.x_range.end == end)
+        )
+
 
 def candle_figure(
     rows: pd.DataFrame, specs: list[str], *, title: str, window: int, volume: bool = True, wheel: bool = False
@@ -75,6 +84,7 @@ def candle_figure(
     start, end = latest_window(rows, window)
     x_range = Range1d(start=start, end=end)
     source.js_on_change("streaming", _follow(source, x_range, int(rows["i"].iloc[-1])))
+    source.js_on_change("data", _begin_again(source, x_range))
     columns = {spec: f"v{k}" for k, spec in enumerate(specs)}
     guide = Span(dimension="height", line_color=NEUTRAL, line_dash="dotted", line_width=1)
     over = [s for s in specs if s.split("(")[0] in ON_PRICE]
@@ -111,6 +121,13 @@ def _follow(source: Any, x_range: Any, last: int) -> Any:
             x_range.setv({start: x_range.start + last - before, end: x_range.end + last - before}, {sync: false});
     """
     return CustomJS(args={"source": source, "x_range": x_range, "first_last": last}, code=code)
+
+
+def _begin_again(source: Any, x_range: Any) -> Any:
+    from bokeh.models import CustomJS
+
+    code = "x_range.shown_last = source.data.i[source.data.i.length - 1];"
+    return CustomJS(args={"source": source, "x_range": x_range}, code=code)
 
 
 def candles_chart(

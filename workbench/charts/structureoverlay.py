@@ -12,12 +12,15 @@ from workbench.charts.theme import DOWN, UP
 from workbench.charts.view import Shapes, View
 from workbench.typing import BoolArray, IntArray
 
-OPEN_ZONES = {"order_block": 6, "fvg": 8}
-PAST_ZONES = {"order_block": 4, "fvg": 6}
+OPEN_ZONES = {"order_block": 5, "fvg": 5}
+PAST_ZONES = {"order_block": 4, "fvg": 5}
 MOST_BREAKS, MOST_SWINGS, MOST_POOLS = 10, 40, 6
 """Newest of a kind that are drawn."""
 
-_TEXT_SHARE = 0.03  # of the window's width: what a zone's name takes
+LEAST_HEIGHT = 0.01
+"""Thinner zones, as a part of the prices in view, are left out."""
+
+_TEXT_SHARE, _LINE_SHARE = 0.03, 0.035  # of the window's width and height: what a word takes
 _ZONE_TEXT = {"order_block": "OB", "fvg": "FVG"}
 _LEVEL_TEXT = {"previous_1d": ("PDH", "PDL"), "previous_1w": ("PWH", "PWL")}
 _BREAK_TEXT = {"bos": "BOS", "choch": "CHoCH"}
@@ -36,15 +39,13 @@ def structure_shapes(events: dict[str, Arrays], view: View) -> Shapes:
     shapes: Shapes = {}
     for kind in ("order_block", "fvg"):
         shapes[kind], shapes[f"{kind}_text"] = _zones(kind, events[kind], view)
+    _apart(view, shapes["order_block_text"], shapes["fvg_text"])
     shapes["swing"] = _swings(events["swing"], view)
     shapes["bos"], bos_text = _breaks("bos", events["bos"], view)
     shapes["choch"], choch_text = _breaks("choch", events["choch"], view)
     shapes["break_text"] = {name: bos_text[name] + choch_text[name] for name in bos_text}
     shapes["liquidity"], shapes["sweep"] = _pools(events["liquidity"], view)
-    levels = [_levels(kind, events[kind], view) for kind in _LEVEL_TEXT if kind in events]
-    shapes["level"] = {
-        name: [value for part in levels for value in part[name]] for name in COLUMNS["smart_money"]["level"]
-    }
+    shapes["level"] = _levels([(_LEVEL_TEXT[kind], events[kind]) for kind in _LEVEL_TEXT if kind in events], view)
     return shapes
 
 
@@ -53,6 +54,7 @@ def _zones(kind: str, e: Arrays, view: View) -> tuple[dict[str, list[Any]], dict
     is_open = ended == NOT_YET
     right = np.where(is_open, view.now + 1.5, ended.astype(np.float64))
     seen = view.sees(e["known"], e["origin"], right) & view.reaches(e["bottom"], e["top"])
+    seen &= e["top"] - e["bottom"] >= LEAST_HEIGHT * (view.high - view.low)
     at = np.sort(np.r_[_newest(seen & is_open, OPEN_ZONES[kind]), _newest(seen & ~is_open, PAST_ZONES[kind])])
     color = np.where(e["direction"][at] > 0, UP, DOWN)
     boxes = {
@@ -74,6 +76,19 @@ def _zones(kind: str, e: Arrays, view: View) -> tuple[dict[str, list[Any]], dict
         "color": color[is_open[at]].tolist(),
     }
     return boxes, text
+
+
+def _apart(view: View, *tables: dict[str, list[Any]]) -> None:
+    """Blank the words that would be written over newer ones."""
+    placed: list[tuple[float, float]] = []
+    width, height = _TEXT_SHARE * (view.end - view.start), _LINE_SHARE * (view.high - view.low)
+    for table in tables:
+        for k in range(len(table["text"]) - 1, -1, -1):
+            x, y = table["x"][k], table["y"][k]
+            if any(abs(x - other) < width and abs(y - level) < height for other, level in placed):
+                table["text"][k] = ""
+            else:
+                placed.append((x, y))
 
 
 def _swings(e: Arrays, view: View) -> dict[str, list[Any]]:
@@ -137,15 +152,19 @@ def _pools(e: Arrays, view: View) -> tuple[dict[str, list[Any]], dict[str, list[
     return lines, {"x": e["touched"][gone].tolist(), "y": e["level"][gone].tolist()}
 
 
-def _levels(kind: str, e: Arrays, view: View) -> dict[str, list[Any]]:
-    """Draw the high and the low of the last full period only, as far as the newest bar."""
-    at = np.flatnonzero((e["known"] <= view.now) & (e["ended"] > view.now) & view.reaches(e["level"], e["level"]))
-    return {
-        "x0": e["origin"][at].tolist(),
-        "x1": [view.now + 1.5] * at.size,
-        "y": e["level"][at].tolist(),
-        "text": [_LEVEL_TEXT[kind][0 if d > 0 else 1] for d in e["direction"][at]],
-    }
+def _levels(periods: list[tuple[tuple[str, str], Arrays]], view: View) -> dict[str, list[Any]]:
+    """Draw the high and the low of each last full period only, as far as the newest bar."""
+    lines: dict[str, list[Any]] = {name: [] for name in COLUMNS["smart_money"]["level"]}
+    for (high, low), e in periods:
+        now = (e["known"] <= view.now) & (e["ended"] > view.now)
+        for k in np.flatnonzero(now & view.reaches(e["level"], e["level"])):
+            level, text = float(e["level"][k]), high if e["direction"][k] > 0 else low
+            near = [n for n, y in enumerate(lines["y"]) if abs(y - level) < _LINE_SHARE * (view.high - view.low)]
+            if near and lines["text"][near[0]]:
+                lines["text"][near[0]], text = f"{lines['text'][near[0]]} {text}", ""
+            for name, value in (("x0", int(e["origin"][k])), ("x1", view.now + 1.5), ("y", level), ("text", text)):
+                lines[name].append(value)
+    return lines
 
 
 def _newest(seen: BoolArray, n: int) -> IntArray:
