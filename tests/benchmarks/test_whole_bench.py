@@ -18,7 +18,7 @@ from workbench.config import load_settings
 ROOT = Path(__file__).resolve().parents[2]
 Report = Callable[[str, str, str], None]
 pytestmark = pytest.mark.benchmark
-LOADED_PAGES = ("backtest", "train", "risk_center", "data")
+LOADED_PAGES = ("backtest", "train", "risk_center", "data", "features")
 
 
 @pytest.fixture(scope="module")
