@@ -82,7 +82,7 @@ def evaluate(
                     panels[node.text] = across(market, root.text, node, panels, base)
 
     fits = all(Program.fits(node) for _, node in roots) and not live.dead
-    program = Program(roots, run_indicator) if fits else None
+    program = Program(roots, _run_on_present) if fits else None
 
     def one(symbol: int) -> None:
         if program is not None and _run_program(program, market, symbol, plans, out):
