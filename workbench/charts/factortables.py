@@ -40,7 +40,6 @@ def factor_table(factors: pd.DataFrame, *, caption: str = "", limit: int = 200) 
         Column("rank_ic_t", "t", lambda v: _signed(v, 1)),
         Column("q_value", "q", _probability),
         Column("verdict", "verdict", str, True),
-        Column("ic", "IC", lambda v: _signed(v, 3)),
         Column("half_life", "half-life", lambda v: number(v, 1)),
         Column("spread", "spread", signed_percent),
         Column("turnover", "turnover", percent),

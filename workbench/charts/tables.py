@@ -21,7 +21,7 @@ _CSS = f"""
   border-bottom:1px solid var(--chart-line,#b9c3cb)}}
 .wb-table td{{white-space:nowrap;text-align:right;padding:4px 5px;border-bottom:1px solid var(--chart-grid,#e3e8ec)}}
 .wb-table .t{{text-align:left}}
-.wb-table .w{{white-space:normal;min-width:150px;overflow-wrap:anywhere}}
+.wb-table .w{{white-space:normal;min-width:130px;overflow-wrap:anywhere}}
 .wb-table .soft{{color:var(--chart-soft,#51606d)}}
 .wb-table .best{{font-weight:700}}
 .wb-table .pass{{color:var(--chart-good,#00796b);font-weight:600}}
