@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from workbench.features import REGISTRY, SETS, list_features
+from workbench.features.expressions import OPERATORS
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "docs"
 BLOCK = re.compile(r"^```(?P<kind>\w+)(?P<info>[^\n]*)\n(?P<body>.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -99,7 +102,7 @@ def run_page(page: str, folder: Path, *, slow: bool) -> None:
             assert plain(output) == plain(expected[i]), f"{where} gives:\n{output}"
 
 
-@pytest.mark.parametrize("page", ["write-your-own-feature.md"])
+@pytest.mark.parametrize("page", ["features.md", "features-labels.md", "write-your-own-feature.md"])
 def test_a_page_does_what_it_shows(page: str, tmp_path: Path) -> None:
     run_page(page, tmp_path, slow=False)
 
@@ -107,3 +110,21 @@ def test_a_page_does_what_it_shows(page: str, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_five_minutes_with_their_experiment(tmp_path: Path) -> None:
     run_page("write-your-own-feature.md", tmp_path, slow=True)
+
+
+def test_the_guide_lists_what_there_is() -> None:
+    """Families with their numbers, sets and operators."""
+    text = (PAGES / "features.md").read_text()
+    table = list_features()
+    ours = table[[REGISTRY.get(n).trusted for n in table["name"]]]  # other tests register their own
+    counts = ours["family"].value_counts().to_dict()
+    assert f"shows {len(ours)} features in {len(counts)} families" in text
+    listed = re.findall(r"^\| (\w+) \| (\d+) \| .*$", text, re.MULTILINE)
+    assert {name: int(count) for name, count in listed if name in counts} == counts
+    for found in SETS:
+        if found.name in ("classic31", "alpha158"):
+            assert f"| `{found.name}` | {len(found)} |" in text
+    assert f"features and {len(OPERATORS)} operators" in text
+    words = set(re.findall(r"[\w]+", " ".join(line for line in text.splitlines() if line.startswith("| "))))
+    unsaid = [o.name for o in OPERATORS if not o.sign and o.name not in words]
+    assert unsaid == []
