@@ -11,11 +11,11 @@ from pathlib import Path
 
 from workbench.errors import ConfigError, DataError, WorkbenchError
 from workbench.features.codehash import forget
-from workbench.features.registry import REGISTRY, Registry
+from workbench.features.registry import REGISTRY, Feature, Registry
 
 
 def load_features(path: Path, registry: Registry = REGISTRY) -> list[str]:
-    """Run a Python file that registers features, and return their names in the order of registration.
+    """Run a Python file that registers features, and return their names, sorted.
 
     Parameters
     ----------
@@ -45,9 +45,10 @@ def load_features(path: Path, registry: Registry = REGISTRY) -> list[str]:
     try:
         loader.exec_module(module)
     except WorkbenchError:
+        _take_back(name, registry, before)
         raise
     except (Exception, SystemExit) as err:
-        sys.modules.pop(name, None)
+        _take_back(name, registry, before)
         raise DataError(
             f"{path} failed: {type(err).__name__}: {err} (line {_line(err, path)}); mend it and check again"
         ) from err
@@ -57,6 +58,16 @@ def load_features(path: Path, registry: Registry = REGISTRY) -> list[str]:
             f'{path} registers no feature; decorate a function with @indicator("name") or @feature("name")'
         )
     return made
+
+
+def _take_back(module: str, registry: Registry, before: dict[str, Feature]) -> None:
+    """Undo what a module did that failed half way."""
+    sys.modules.pop(module, None)
+    for feature in list(registry):
+        if before.get(feature.name) is not feature:
+            registry.discard(feature.name)
+    for name in before.keys() - set(registry.names()):
+        registry.add(before[name])
 
 
 class _Text(importlib.machinery.SourceFileLoader):
