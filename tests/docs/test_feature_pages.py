@@ -119,6 +119,9 @@ def test_the_guide_lists_what_there_is() -> None:
     ours = table[[REGISTRY.get(n).trusted for n in table["name"]]]  # other tests register their own
     counts = ours["family"].value_counts().to_dict()
     assert f"shows {len(ours)} features in {len(counts)} families" in text
+    for page in ("README.md", "CHANGELOG.md"):
+        assert f"{len(ours)} " in (ROOT / page).read_text()
+        assert f"{len(counts)} families" in (ROOT / page).read_text()
     listed = re.findall(r"^\| (\w+) \| (\d+) \| .*$", text, re.MULTILINE)
     assert {name: int(count) for name, count in listed if name in counts} == counts
     for found in SETS:
