@@ -145,7 +145,8 @@ class FeatureCache:
         return values.view(np.ndarray)
 
     def _path(self, market: Market, bound: BoundFeature, base: int | None) -> Path:
-        parts = [_libraries(), bound.version(deep=True), str(base), market.digest(fields_of(bound.node))]
+        length = str(base if bound.timeframes else None)  # which the features beside it may have needed
+        parts = [_libraries(), bound.version(deep=True), length, market.digest(fields_of(bound.node))]
         name = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
         return self.folder / name[:2] / f"{name}.f64"
 

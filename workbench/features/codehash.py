@@ -83,14 +83,13 @@ def _reached(function: Any) -> Iterator[tuple[str, Any]]:
     if not isinstance(function, types.FunctionType):
         return
     names = list(_names(function.__code__))
-    for name in names:
-        if name in function.__globals__:
-            value = function.__globals__[name]
-            yield name, value
-            if isinstance(value, types.ModuleType):
-                yield from ((n, getattr(value, n)) for n in names if hasattr(value, n))
-    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-        yield name, cell.cell_contents
+    found = [(name, function.__globals__[name]) for name in names if name in function.__globals__]
+    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+    found += [(name, cell.cell_contents) for name, cell in cells if cell != types.CellType()]
+    for name, value in found:
+        yield name, value
+        if isinstance(value, types.ModuleType):
+            yield from ((n, getattr(value, n)) for n in names if hasattr(value, n))
 
 
 def _names(code: types.CodeType) -> Iterator[str]:
