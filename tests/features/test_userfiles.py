@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,6 +63,10 @@ def test_the_set_of_a_file(home: Path, bars: pd.DataFrame) -> None:
     frame = compute(bars, "own.yaml")
     assert list(frame.columns.unique(0)) == ["own.yaml::fast", "own.yaml::gap"]
     pd.testing.assert_frame_equal(frame[["own.yaml::gap"]], compute(bars, ["own.yaml::gap"]))
+    scaled = compute(bars, "own.yaml::rank(gap)")
+    pd.testing.assert_frame_equal(
+        scaled["own.yaml::rank(gap)"], compute(bars, "rank(close / ema(12) - 1)")["rank(close / ema(12) - 1)"]
+    )
     (home / "plain.yaml").write_text("name: plainset\nfeatures: [rsi(14), ret(1)]\n")
     assert [b.text for b in resolve_all("plain.yaml")] == ["rsi(14)", "ret(1)"]
     assert SETS.get("userset").named
@@ -73,7 +78,8 @@ def test_the_set_of_a_file(home: Path, bars: pd.DataFrame) -> None:
         ("nope.py", "there is no file nope.py; give its path from"),
         ("mine.py::", "names nothing after '::'; write mine.py::user_range"),
         ("mine.py::user_rnge", "there is no feature or field 'user_rnge'. Did you mean 'user_range'?"),
-        ("own.yaml::gp", "own.yaml has no feature 'gp'. Did you mean 'gap'?"),
+        ("own.yaml::gp", "there is no feature or field 'gp'. Did you mean 'gap'?"),
+        ("rank(mine.py::user_range)", "write FILE::EXPRESSION, the file first"),
     ],
 )
 def test_a_file_that_does_not_fit_is_one_line(home: Path, spec: str, message: str) -> None:
@@ -82,6 +88,13 @@ def test_a_file_that_does_not_fit_is_one_line(home: Path, spec: str, message: st
     with pytest.raises(ConfigError) as caught:
         resolve_all(spec)
     assert message in str(caught.value)
+
+
+def test_a_module_that_is_imported_too_is_the_same_place(home: Path, bars: pd.DataFrame, monkeypatch) -> None:
+    write(home / "mine_twice.py")
+    monkeypatch.syspath_prepend(str(home))
+    importlib.import_module("mine_twice")
+    assert list(compute(bars, "mine_twice.py").columns.unique(0)) == ["mine_twice.py::user_range"]
 
 
 def test_files_outside_the_home_are_not_run(home: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -211,7 +211,7 @@ def _operators() -> pd.DataFrame:
         {
             "write": o.usage,
             "also": ", ".join(o.aliases),
-            "looks": "across symbols" if o.cross else "back" if o.parameters else "at one bar",
+            "looks": "across symbols" if o.cross else "back" if o.looks_back else "at one bar",
             "description": o.description,
         }
         for o in OPERATORS

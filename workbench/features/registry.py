@@ -348,9 +348,14 @@ def _made(
 
 
 def _same_place(old: Feature, new: Feature) -> bool:
-    if old.origin != new.origin:
+    if old.origin != new.origin and _file(old) != _file(new):  # one file may be imported and named in a spec
         return False
     return old.origin == "notebook" or old.function.__qualname__ == new.function.__qualname__
+
+
+def _file(feature: Feature) -> str:
+    code = getattr(feature.function, "__code__", None)
+    return str(getattr(code, "co_filename", feature.origin))
 
 
 def _check_name_and_version(name: object, version: object) -> None:

@@ -136,7 +136,8 @@ def resolve(spec: FeatureLike, registry: Registry = REGISTRY, names: Mapping[str
     if names or not isinstance(spec, str):
         return BoundFeature(parse(spec, registry, names), spec)
     if names_file(spec):
-        return BoundFeature(parse(load_named(spec).inner, registry), spec)
+        named = load_named(spec)
+        return BoundFeature(parse(named.inner, registry, named.names), spec)
     key = f"{SETS.changes} {spec}" if "." in spec else spec  # a dot may name a set's member
     if key not in registry.parsed:
         registry.parsed[key] = BoundFeature(parse(spec, registry), spec)

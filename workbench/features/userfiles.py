@@ -6,10 +6,11 @@ come from a page's address, and a module is run.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from workbench.config import did_you_mean, load_settings
+from workbench.config import load_settings
 from workbench.errors import ConfigError
 from workbench.features.sets.catalogue import load_set
 
@@ -18,14 +19,20 @@ _KINDS = (".py", ".ipynb", ".yaml", ".yml")
 
 
 class Named(NamedTuple):
-    """What a file holds: the specs that it stands for as a whole, and the text that the part after ``::`` means."""
+    """What a file holds: the specs that it stands for as a whole, the text after ``::``, and names that it may use."""
 
     whole: tuple[str, ...]
     inner: str
+    names: Mapping[str, str]
 
 
-_LOADED: dict[Path, tuple[int, str, tuple[str, ...]]] = {}
-"""Time of change, prefix of an inner name, and names, by file."""
+class _File(NamedTuple):
+    changed: int
+    features: tuple[str, ...]
+    names: Mapping[str, str]
+
+
+_LOADED: dict[Path, _File] = {}
 
 
 def names_file(spec: str) -> bool:
@@ -46,24 +53,23 @@ def load_named(spec: str) -> Named:
     written, sign, inner = (part.strip() for part in spec.partition(SIGN))
     path = _place(written)
     changed = path.stat().st_mtime_ns
-    if path not in _LOADED or _LOADED[path][0] != changed:
-        _LOADED[path] = (changed, *_read(path))
-    _, prefix, names = _LOADED[path]
+    if path not in _LOADED or _LOADED[path].changed != changed:
+        _LOADED[path] = _read(path, changed)
+    found = _LOADED[path]
     if sign and not inner:
-        raise ConfigError(f"{spec!r} names nothing after '::'; write {written}::{names[0]}")
-    if sign and prefix and inner not in names:
-        raise ConfigError(f"{written} has no feature {inner!r}.{did_you_mean(inner, names)}")
-    whole = names if path.suffix in (".yaml", ".yml") and not prefix else tuple(f"{written}{SIGN}{n}" for n in names)
-    return Named(whole, f"{prefix}{inner}")
+        raise ConfigError(f"{spec!r} names nothing after '::'; write {written}::{found.features[0]}")
+    plain_set = path.suffix in (".yaml", ".yml") and not found.names
+    whole = found.features if plain_set else tuple(f"{written}{SIGN}{n}" for n in found.features)
+    return Named(whole, inner, found.names)
 
 
-def _read(path: Path) -> tuple[str, tuple[str, ...]]:
+def _read(path: Path, changed: int) -> _File:
     if path.suffix in (".yaml", ".yml"):
         found = load_set(path)
-        return (f"{found.name}." if found.named else ""), tuple(found.expressions)
+        return _File(changed, tuple(found.expressions), found.expressions if found.named else {})
     from workbench.features.proof.modules import load_features
 
-    return "", tuple(load_features(path))
+    return _File(changed, tuple(load_features(path)), {})
 
 
 def _place(written: str) -> Path:
@@ -76,4 +82,5 @@ def _place(written: str) -> Path:
                     f"{written} lies outside the workbench's folder {home}; put it there to use it in specs"
                 )
             return path
-    raise ConfigError(f"there is no file {written}; give its path from {home} or from its experiments folder")
+    hint = " and write FILE::EXPRESSION, the file first" if "(" in written else ""
+    raise ConfigError(f"there is no file {written}; give its path from {home} or from its experiments folder{hint}")

@@ -187,7 +187,7 @@ def _row(folder: Path) -> dict[str, Any]:
         "dataset": record["dataset"].get("name", ""),
         "dataset_version": str(record["dataset"].get("version", "")),
         "n_trials": record["trial"].get("n_trials", 0),
-        "passed": record["verdict"].get("passed", False),
+        "passed": record["verdict"].get("passed", False) if record["verdict"] else None,
         "model": record["parameters"].get("model", ""),
         "_written": folder.stat().st_mtime_ns,
     }

@@ -150,7 +150,7 @@ class _Parser:
         return _Parser(self._registry, self._names, (*self._path, name)).parse(self._names[name])
 
     def _known(self) -> list[str]:
-        return sorted({*self._names, *INPUTS, *self._registry.names(), *OPERATORS.names()})
+        return sorted({*self._names, *INPUTS, *self._registry.names(), *OPERATORS.names(), *SETS.names()})
 
     def _unary(self, tree: ast.UnaryOp) -> Node:
         if isinstance(tree.op, ast.UAdd):

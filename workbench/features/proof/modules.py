@@ -14,7 +14,7 @@ from workbench.features.codehash import forget
 from workbench.features.registry import REGISTRY, Feature, Registry
 
 
-def load_features(path: Path, registry: Registry = REGISTRY) -> list[str]:
+def load_features(path: Path | str, registry: Registry = REGISTRY) -> list[str]:
     """Run a Python file that registers features, and return their names, sorted.
 
     Parameters
@@ -29,6 +29,7 @@ def load_features(path: Path, registry: Registry = REGISTRY) -> list[str]:
     DataError
         When running it fails: with the kind of error, its words and its line.
     """
+    path = Path(path)
     if path.suffix not in (".py", ".ipynb"):
         raise ConfigError(f"{path} is neither a Python file nor a notebook; give a file that ends in .py or .ipynb")
     if not path.is_file():

@@ -42,6 +42,6 @@ def check_stream(
             k = int(wrong.argmax())
             spec, symbol = tuple(batch.columns[k])
             raise DataError(
-                f"feature {spec!r} is {here[k]!r} as a stream and {there[k]!r} on all bars: {symbol} at"
+                f"feature {spec!r} is {float(here[k])!r} as a stream and {float(there[k])!r} on all bars: {symbol} at"
                 f" {bars.index[t]:%Y-%m-%d %H:%M}; declare it recursive=True, or mend its stream="
             )
