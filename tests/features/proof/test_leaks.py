@@ -188,7 +188,7 @@ def leaks() -> Iterator[Feature]:
     yield from registered(PANELS, feature, Registry())
 
 
-@pytest.mark.parametrize("leak", leaks(), ids=lambda f: f.name)
+@pytest.mark.parametrize("leak", list(leaks()), ids=lambda f: f.name)
 def test_a_leak_is_found_and_named(leak: Feature, bars: pd.DataFrame, awkward: pd.DataFrame) -> None:
     """With sampled cuts, whatever the seed, and with all of them; on the awkward market too."""
     says = rf"^feature '{leak.name}' changes at \d{{4}}-\d\d-\d\d \d\d:\d\d for [A-D] when later rows are removed$"
