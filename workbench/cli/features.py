@@ -100,7 +100,12 @@ def check(module: Path | None = None, *, seed: int = 0, bars: int = 480, json: b
     names = None if module is None else load_features(module)
     market = _trial_market(seed, bars if module is not None else max(bars, 700))
     results = check_all(
-        market, seed=seed, names=names, cuts=16 if module is None else "all", progress=_progress("checking", quiet=json)
+        market,
+        seed=seed,
+        names=names,
+        cuts=16 if module is None else "all",
+        progress=_progress("checking", quiet=json),
+        reload=None if module is None else lambda: load_features(module),
     )
     return _print_verdicts(results, json)
 

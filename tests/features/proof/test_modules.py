@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from workbench.errors import ConfigError, DataError, LookAheadError
-from workbench.features import REGISTRY, Registry, check_all, check_causality, compute, load_features
+from workbench.features import REGISTRY, Registry, check_all, check_causality, compute, feature, load_features
 
 TEXT = '''
 from workbench.features import indicator
@@ -191,3 +191,59 @@ def test_a_registry_of_its_own(tmp_path: Path) -> None:
     path.write_text(source("apart_one"))
     with pytest.raises(ConfigError, match="registers no feature"):
         load_features(path, Registry())  # it registered with the common one
+
+
+REMEMBERING = '''
+"""Features that keep what they have seen; and one that writes to its bars behind pandas' back."""
+
+import pandas as pd
+
+from workbench.features import feature, indicator
+
+FITTED, NEXT = [], {}
+
+
+@indicator("fitted_once", warmup=0, recursive=True)
+def fitted_once(close):
+    if not FITTED:
+        FITTED.append((close.mean(), close.std()))
+    return (close - FITTED[0][0]) / FITTED[0][1]
+
+
+@indicator("looked_up", warmup=0, recursive=True)
+def looked_up(close, time):
+    for i in range(close.size - 1):
+        NEXT[close[0], time[i]] = close[i + 1]
+    return pd.Series([NEXT.get((close[0], t), c) for t, c in zip(time, close)]).to_numpy(float)
+
+
+@feature("overwritten", inputs=("close",))
+def overwritten(bars):
+    values = bars["close"].to_numpy()
+    values.flags.writeable = True
+    values[0] = 1.0
+    return bars["close"]
+'''
+
+
+def test_what_a_feature_remembers_of_the_whole_is_found(tmp_path: Path, bars: pd.DataFrame) -> None:
+    path = tmp_path / "remembering.py"
+    path.write_text(REMEMBERING)
+    names, before = load_features(path), bars.copy()
+    verdicts = {v.name: v.message for v in check_all(bars, names=names, cuts="all", reload=lambda: load_features(path))}
+    for name in ("fitted_once", "looked_up"):
+        assert f"LookAheadError: feature {name!r} changes at" in verdicts[name], verdicts
+    assert verdicts["overwritten"] == "DataError: feature 'overwritten' changes the bars it is given; work on a copy"
+    pd.testing.assert_frame_equal(bars, before)
+
+
+def test_panel_features_in_plain_pandas_pass_on_bars_with_holes(ragged: pd.DataFrame) -> None:
+    registry = Registry()
+    feature("change", inputs=("close",), registry=registry)(lambda bars: bars["close"].pct_change(5, fill_method=None))
+    feature("faded", inputs=("close",), registry=registry)(lambda bars: bars["close"].ewm(span=9).mean())
+    feature("early", inputs=("close",), warmup=9, registry=registry)(lambda bars: bars["close"] * 1.0)
+    verdicts = {v.name: v.message for v in check_all(ragged, registry=registry)}
+    assert verdicts["change"] == "causal, warm-up 5"
+    assert "where the symbol does not trade" in verdicts["faded"]
+    assert verdicts["faded"].endswith("leave those rows NaN: result.where(bars['close'].notna())")
+    assert "has a value within its warm-up of 9 bars" in verdicts["early"]

@@ -64,7 +64,7 @@ def check_causality(
             part = run_feature(bars.iloc[:length], bound, timeframe=timeframe)
         except DataError as err:
             raise _on_beginning(err, int(length)) from err
-        _compare(bound, full, part, tolerance)
+        compare_beginning(bound, full, part, tolerance)
 
 
 def find_leaks(
@@ -96,7 +96,7 @@ def find_leaks(
             if text in part.attrs["errors"]:
                 continue
             try:
-                _compare(bound, full[text], panel(part, text), 0.0)
+                compare_beginning(bound, full[text], panel(part, text))
             except LookAheadError as err:
                 found[text] = err
                 del left[text]
@@ -128,7 +128,8 @@ def _on_beginning(err: WorkbenchError, length: int) -> DataError:
     return DataError(f"{err} (on the first {length} bars only: where a window is not full the value must be NaN)")
 
 
-def _compare(bound: BoundFeature, full: Panel, part: Panel, tolerance: float) -> None:
+def compare_beginning(bound: BoundFeature, full: Panel, part: Panel, tolerance: float = 0.0) -> None:
+    """Raise a `LookAheadError` at the first bar on which a beginning differs from the whole."""
     a, b = full.to_numpy()[: len(part)], part.to_numpy()
     changed = ~_same(a, b, tolerance)
     if changed.any():
