@@ -239,3 +239,27 @@ def test_check_in_a_process_of_its_own(tmp_path: Path) -> None:
         assert done.returncode == code, done.stderr
         assert done.stderr == ""
         assert [line.split(":")[0] for line in done.stdout.splitlines()] == ["cli_good", "cli_leak"][: len(parts)]
+
+
+def test_a_leak_at_the_end_of_a_month_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "months.py"
+    path.write_text(
+        textwrap.dedent(
+            """
+            import numpy as np
+            import pandas as pd
+
+            from workbench.features import indicator
+
+
+            @indicator("month_end", warmup=0)
+            def month_end(close, time):
+                out = close.copy()
+                ends = np.flatnonzero(np.diff(pd.DatetimeIndex(time).month) != 0)
+                out[ends] = close[ends + 1]
+                return out
+            """
+        )
+    )
+    shown = said(["features", "check", str(path)], capsys, 1)
+    assert "month_end: LookAheadError: feature 'month_end' changes at 2019-12-31 23:00 for A" in shown

@@ -225,13 +225,17 @@ def _operators() -> pd.DataFrame:
 
 
 def _trial_market(seed: int, n_bars: int) -> pd.DataFrame:
-    """Two symbols of differing start with holes, and what perpetuals have beside their bars."""
+    """Two symbols of differing start with holes, and what perpetuals have beside their bars.
+
+    It begins on a Monday, and a month, a quarter and a year end within it: some leaks show only there.
+    """
     import numpy as np
     import pandas as pd
 
     from workbench.data import load_bars
 
     market = load_bars(_TRIAL.format(seed=seed, n_bars=n_bars), ["A", "B"], "1h")
+    market.index = market.index + (pd.Timestamp("2019-12-16", tz="UTC") - market.index[0])
     rng = np.random.default_rng(seed)
     due = pd.DatetimeIndex(market.index).hour % 8 == 0
     extra: dict[tuple[str, str], Any] = {}
