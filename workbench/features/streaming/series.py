@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from workbench.errors import ConfigError
@@ -70,7 +68,7 @@ class Chain:
         if isinstance(node, Call) and node.feature.stream is not None:
             self._steps[node.text] = node.feature.stream(**node.parameters)
         elif isinstance(node, Call) and not isinstance(node.children[0], Field):
-            self._kept[node.text] = Tail(_rows_needed(node))
+            self._kept[node.text] = Tail(_most(node))
         if isinstance(node, Higher):
             if base is None:
                 raise ConfigError(f"{node.text!r} needs the length of the bars; name it: timeframe='1h'")
@@ -133,23 +131,20 @@ class Chain:
         if node.text in self._kept:
             tails = [self._kept[node.text]]
             tails[0].append(values[0])
-        size, k = tails[0].count, _rows_needed(node)
+        size = tails[0].count
         if node.own_warmup is not None and size <= node.own_warmup:
             return NAN
-        return float(run_indicator(node.text, node, [t.newest(size if k is None else k) for t in tails])[-1])
+        k = _rows(node, size)
+        return float(run_indicator(node.text, node, [t.newest(k) for t in tails])[-1])
 
     def _operation(self, node: Operation) -> float | None:
-        k = node.lookback + 1
-        arrays: list[Any] = []
-        for child in node.children:
-            line = self.lines[child.text]
-            if isinstance(child, Number):
-                arrays.append(np.float64(child.value))
-            elif line.tail.count < k:
-                return None
-            else:
-                arrays.append(line.tail.newest(k))
+        lines = [self.lines[c.text] for c in node.children]
+        size = min((i.tail.count for i in lines if not isinstance(i.node, Number)), default=1)
+        if size <= node.lookback:
+            return None
+        k = _rows(node, size)
         out = np.empty(k)
+        arrays = [np.float64(i.value) if isinstance(i.node, Number) else i.tail.newest(k) for i in lines]
         node.operator.function(out, *arrays, **node.parameters)
         return float(out[-1])
 
@@ -257,13 +252,37 @@ def _needs(roots: list[Node]) -> dict[str, int | None]:
     for root in roots:
         for node in walk(root):
             for child in node.children:
-                if isinstance(node, Operation):
-                    want(child.text, node.lookback + 1)
-                elif isinstance(node, Call) and node.feature.stream is None and isinstance(child, Field):
-                    want(child.text, _rows_needed(node))
+                own = isinstance(node, Call) and node.feature.stream is None and isinstance(child, Field)
+                if isinstance(node, Operation) or (isinstance(node, Call) and own):
+                    want(child.text, _most(node))
     return needs
 
 
-def _rows_needed(node: Call) -> int | None:
-    """How many of its newest rows fix an indicator's value; None = all."""
+def _least(node: Call | Operation) -> int | None:
+    """Rows that fix a node's value; None = all."""
+    if isinstance(node, Operation):
+        return node.lookback + 1
     return None if node.feature.recursive or node.own_warmup is None else node.own_warmup + 1
+
+
+def _block(node: Call | Operation) -> int:
+    """Rows of the blocks that a node's kernels may work in: its window, or 1 where it has none."""
+    window = node.parameters.get("window", 1)
+    return window if isinstance(window, int) else 1
+
+
+def _most(node: Call | Operation) -> int | None:
+    least = _least(node)
+    return None if least is None else least + 2 * _block(node)
+
+
+def _rows(node: Call | Operation, size: int) -> int:
+    """How many of its newest rows to run a node on, out of ``size``.
+
+    What is left out is a whole number of windows: kernels that work in blocks of a window then see the blocks that
+    they see on all bars and sum in the same order, so that a tie stays a tie.
+    """
+    least, block = _least(node), _block(node)
+    if least is None:
+        return size
+    return least if block == 1 else size - max(((size - least) // block - 1) * block, 0)
