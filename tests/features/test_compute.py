@@ -135,3 +135,23 @@ def test_whole_numbers_and_booleans_become_float64(bars: pd.DataFrame) -> None:
     out = compute(bars, made(up))
     assert set(map(str, out.dtypes)) == {"float64"}
     assert out.iloc[0, 0] == float(bars["close"].iloc[0, 0] > bars["open"].iloc[0, 0])
+
+
+def test_what_cannot_be_read_is_named_and_the_rest_computed(bars: pd.DataFrame) -> None:
+    specs = ["rsi(14)", "rsii(14)", "rsi(1)", "ema(5)@1m", "a + 1", "ret(1)", "ret", "sum(close)"]
+    frame = compute(bars, specs, errors="collect")
+    found = frame.attrs["errors"]
+    assert set(found) == {"rsii(14)", "rsi(1)", "ema(5)@1m", "a + 1", "ret", "sum(close)"}
+    assert "Did you mean 'rsi'?" in found["rsii(14)"]
+    assert "window must be between 2 and 100000, got 1" in found["rsi(1)"]
+    assert "time frame 1m is finer than the bars, which are of 1h" in found["ema(5)@1m"]
+    assert "is named twice, as 'ret(1)' and 'ret'" in found["ret"]
+    assert set(frame.columns.unique(0)) == set(specs)
+    pd.testing.assert_frame_equal(frame[["rsi(14)", "ret(1)"]], compute(bars, ["rsi(14)", "ret(1)"]))
+    assert frame[list(found)].isna().all(axis=None)
+
+
+def test_only_what_cannot_be_read(bars: pd.DataFrame) -> None:
+    frame = compute(bars, "rsii(14)", errors="collect")
+    assert frame.shape == (400, 4)
+    assert frame.isna().all(axis=None)

@@ -12,7 +12,7 @@ from workbench.errors import ConfigError
 from workbench.features.expressions.evaluate import evaluate, evaluate_single
 from workbench.features.market import Market
 from workbench.features.registry import REGISTRY, Registry
-from workbench.features.specs import BoundFeature, FeatureLike, resolve, resolve_all
+from workbench.features.specs import BoundFeature, FeatureLike, resolve, resolve_all, resolve_each
 from workbench.typing import Bars, FloatArray, Panel
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def compute(
         Length of the bars such as ``1h``, for specs with a higher time frame; told from the times where left out.
     errors
         ``raise`` the first, or ``collect`` them: what fails is NaN, the rest is computed, and the messages by spec are
-        in ``frame.attrs["errors"]``.
+        in ``frame.attrs["errors"]``; specs that cannot be read come last.
     cache
         Take from it what it has and keep there what it has not.
 
@@ -65,15 +65,21 @@ def compute(
     """
     if errors not in ("raise", "collect"):
         raise ConfigError(f"errors must be 'raise' or 'collect', got {errors!r}")
-    bound = resolve_all(specs)
     market = bars if isinstance(bars, Market) else Market(bars)
+    if errors == "collect":
+        bound, found = resolve_each(specs)
+        refused = list(found)
+    else:
+        bound, found, refused = resolve_all(specs), {}, []
     base = base_length(market, bound, timeframe)
-    found: dict[str, str] = {}
     collected = found if errors == "collect" else None
     if cache is None:
         frame = _frame(_values(market, bound, base, collected), [b.text for b in bound], market)
     else:
         frame = _through(cache, market, bound, base, collected)
+    if refused:
+        empty = np.full((len(refused), len(market.symbols), market.n_bars), np.nan)
+        frame = pd.concat([frame, _frame(empty, refused, market)], axis=1)
     if market is not bars:
         market.forget()
     if errors == "collect":

@@ -361,6 +361,10 @@ def _file(feature: Feature) -> str:
 def _check_name_and_version(name: object, version: object) -> None:
     if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
         raise ConfigError(f"feature name {name!r} must be a plain name such as 'rsi', so that specs can hold it")
+    if name in INPUTS:
+        raise ConfigError(
+            f"feature name {name!r} is that of a field of the bars; choose another, so that specs can hold it"
+        )
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise ConfigError(f"feature {name!r}: version must be a whole number from 1 on, got {version!r}")
 

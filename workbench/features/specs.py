@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -169,20 +169,57 @@ def resolve_all(
     ConfigError
         As `resolve`; also for no spec at all, and for two specs with one meaning.
     """
-    if isinstance(specs, Mapping):
-        bound = [BoundFeature(resolve(text, registry, specs).node, name) for name, text in specs.items()]
-    else:
-        listed = [specs] if isinstance(specs, str | Feature | BoundFeature) else specs
-        bound = [resolve(s, registry) for one in listed for s in expand(one)]
+    bound = _resolved(specs, registry, None)
     if not bound:
         raise ConfigError("no feature is named; give one or more specs such as ['ret(1)', 'rsi(14)']")
-    seen: dict[str, str] = {}
-    for one in bound:
-        if one.canonical in seen:
-            both = f"{seen[one.canonical]!r} and {one.text!r}"
-            raise ConfigError(f"feature {one.canonical!r} is named twice, as {both}; keep one")
-        seen[one.canonical] = one.text
     return bound
+
+
+def resolve_each(
+    specs: FeatureLike | Iterable[FeatureLike] | Mapping[str, str], registry: Registry = REGISTRY
+) -> tuple[list[BoundFeature], dict[str, str]]:
+    """Resolve what can be; return it, and the message of each spec that is refused, by its text."""
+    refused: dict[str, str] = {}
+    return _resolved(specs, registry, refused), refused
+
+
+def _resolved(
+    specs: FeatureLike | Iterable[FeatureLike] | Mapping[str, str],
+    registry: Registry,
+    refused: dict[str, str] | None,
+) -> list[BoundFeature]:
+    """Resolve in order; an error is raised, or kept in ``refused`` where that is given."""
+    bound: list[BoundFeature] = []
+    seen: dict[str, str] = {}
+
+    def take(text: str, make: Callable[[], list[BoundFeature]]) -> None:
+        try:
+            for one in make():
+                if one.canonical in seen:
+                    both = f"{seen[one.canonical]!r} and {one.text!r}"
+                    raise ConfigError(f"feature {one.canonical!r} is named twice, as {both}; keep one")
+                seen[one.canonical] = one.text
+                bound.append(one)
+        except (ConfigError, DataError) as err:
+            if refused is None:
+                raise
+            refused[text] = str(err)
+
+    if isinstance(specs, Mapping):
+        for name, text in specs.items():
+            take(name, partial(_named, name, text, registry, specs))
+        return bound
+    for spec in [specs] if isinstance(specs, str | Feature | BoundFeature) else specs:
+        take(str(getattr(spec, "text", spec)), partial(_listed, spec, registry))
+    return bound
+
+
+def _named(name: str, text: str, registry: Registry, names: Mapping[str, str]) -> list[BoundFeature]:
+    return [BoundFeature(resolve(text, registry, names).node, name)]
+
+
+def _listed(spec: FeatureLike, registry: Registry) -> list[BoundFeature]:
+    return [resolve(s, registry) for s in expand(spec)]
 
 
 def get(name: str) -> Feature:

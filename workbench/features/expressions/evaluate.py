@@ -81,7 +81,7 @@ def evaluate(
                 if is_cross(node) and node.text not in panels:
                     panels[node.text] = across(market, root.text, node, panels, base)
 
-    fits = all(Program.fits(node) for _, node in roots) and not live.dead
+    fits = bool(roots) and all(Program.fits(node) for _, node in roots) and not live.dead
     program = Program(roots, _run_on_present) if fits else None
 
     def one(symbol: int) -> None:
