@@ -84,12 +84,10 @@ class Feature:
 
     def __call__(self, bars: Bars, **parameters: Any) -> Panel:
         """Compute the feature on bars, time × symbol; parameters are checked like those of a spec."""
-        values = self.bind((), parameters)
-        if self.form == "panel":
-            return self.function(bars, **values)
-        from workbench.features.columns import by_symbol
+        from workbench.features.compute import run_feature
+        from workbench.features.specs import bound_to
 
-        return by_symbol(lambda *columns: self.function(*columns, **values), bars, *self.inputs)
+        return run_feature(bars, bound_to(self, parameters))
 
     @cached_property
     def code_hash(self) -> str:

@@ -128,8 +128,7 @@ def resolve(spec: FeatureLike, registry: Registry = REGISTRY, names: Mapping[str
     if isinstance(spec, BoundFeature):
         return spec
     if isinstance(spec, Feature):
-        fields: tuple[Node, ...] = tuple(Field(f) for f in spec.inputs) if spec.form == "indicator" else ()
-        return BoundFeature(Call(spec, spec.bind((), {}), fields), spec.name)
+        return bound_to(spec, {})
     if callable(spec):
         name = getattr(spec, "__name__", "function")
         raise ConfigError(f"{name!r} is a plain function; register it with @feature({name!r}) first")
@@ -142,6 +141,12 @@ def resolve(spec: FeatureLike, registry: Registry = REGISTRY, names: Mapping[str
     if key not in registry.parsed:
         registry.parsed[key] = BoundFeature(parse(spec, registry), spec)
     return registry.parsed[key]
+
+
+def bound_to(feature: Feature, parameters: Mapping[str, Any]) -> BoundFeature:
+    """Return a feature with parameters by name, the others at their defaults."""
+    fields: tuple[Node, ...] = tuple(Field(f) for f in feature.inputs) if feature.form == "indicator" else ()
+    return BoundFeature(Call(feature, feature.bind((), parameters), fields), feature.name)
 
 
 def expand(spec: FeatureLike) -> list[FeatureLike]:
