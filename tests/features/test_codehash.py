@@ -221,3 +221,144 @@ def test_a_feature_of_all_symbols_reaches_its_helpers(cache: FeatureCache, bars:
         space = functions(f"def scaled(close): return close * {k}\ndef f(bars): return scaled(bars['close'])\n")
         made = feature("scaled_panel", registry=Registry())(space["f"])
         assert (compute(bars, made, cache=cache)["scaled_panel"] == bars["close"] * k).all(axis=None)
+
+
+CALLED = """
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial, wraps
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+from workbench.features import REGISTRY
+
+LEVEL = {n}
+
+
+def times(close, by):
+    return close * by
+
+
+@dataclass(frozen=True)
+class Scale:
+    by: float = 1.0
+
+    def __call__(self, close):
+        return close * self.by
+
+
+class Kind(Enum):
+    ONE = {n}
+
+
+class Slotted:
+    __slots__ = ("by",)
+
+    def __init__(self, by):
+        self.by = by
+
+
+def scaled(by):
+    def around(function):
+        @wraps(function)
+        def inner(close):
+            return function(close) * by
+
+        return inner
+
+    return around
+
+
+@scaled({n})
+def decorated(close):
+    return close
+
+
+SCALE, TABLE, SPACE, HELD = Scale({n}), pd.Series([{n}.0]), SimpleNamespace(by={n}), Slotted({n})
+FIRST = {{"by": lambda close: close * {n}}}
+called_partial = partial(times, by={n})
+called_method = Scale({n}).__call__
+
+
+def called_instance(close):
+    return SCALE(close)
+
+
+def called_table(close):
+    return close * TABLE[0]
+
+
+def called_space(close):
+    return close * SPACE.by
+
+
+def called_slots(close):
+    return close * HELD.by
+
+
+def called_enum(close):
+    return close * Kind.ONE.value
+
+
+def called_in_dict(close):
+    return FIRST["by"](close)
+
+
+def called_default(close, scale=Scale({n})):
+    return scale(close)
+
+
+def called_by_name(close):
+    return close * globals()["LEVEL"]
+
+
+def called_decorated(close):
+    return decorated(close)
+
+
+def called_lazily(close):
+    import lazily_imported
+
+    return lazily_imported.helper(close)
+"""
+
+WAYS = [w.partition("(")[0].split()[-1] for w in CALLED.splitlines() if w.startswith("def called")]
+
+
+@pytest.mark.parametrize("way", [*WAYS, "called_partial", "called_method"])
+def test_objects_that_hold_numbers_or_functions_are_a_part_of_it(
+    cache: FeatureCache, bars: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """Changed by three from one loading of the module to the next, in each of the ways that a user may write it."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def made(n: int) -> Any:
+        (tmp_path / "lazily_imported.py").write_text(f"def helper(close):\n    return close * {n}  # {'-' * n}\n")
+        sys.modules.pop("lazily_imported", None)
+        importlib.invalidate_caches()
+        space: dict[str, Any] = {"__name__": "user_module"}
+        module = types.ModuleType("user_module")
+        module.__dict__.update(space)
+        monkeypatch.setitem(sys.modules, "user_module", module)
+        exec(compile(CALLED.format(n=n), "user_module.py", "exec"), module.__dict__)  # noqa: S102 - a small module
+        exec(f"def reach(close):\n    return {way}(close)", module.__dict__)  # noqa: S102
+        return indicator("reach", warmup=0, registry=Registry())(module.__dict__["reach"])
+
+    try:
+        compute(bars, made(1), cache=cache)
+        assert is_hit(cache, bars, made(1))
+        again = compute(bars, made(4), cache=cache)
+    finally:
+        sys.modules.pop("lazily_imported", None)
+    assert (again["reach"] == bars["close"] * 4).all(axis=None)
+
+
+def test_a_feature_taken_from_the_registry_is_a_part_of_it(cache: FeatureCache, bars: pd.DataFrame) -> None:
+    def made(n: int) -> Any:
+        registry = Registry()
+        indicator("inner", warmup=0, registry=registry)(lambda close: close * n)
+        return indicator("outer", warmup=0, registry=Registry())(lambda close: registry.get("inner").function(close))
+
+    compute(bars, made(1), cache=cache)
+    assert (compute(bars, made(3), cache=cache)["outer"] == bars["close"] * 3).all(axis=None)

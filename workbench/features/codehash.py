@@ -10,20 +10,17 @@ import ast
 import hashlib
 import inspect
 import linecache
-import sysconfig
 import textwrap
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
-import numpy as np
+from workbench.features.reach import compiled, reached
 
 _SNAPSHOTS: dict[str, tuple[object, str]] = {}
 """Text by file, with size and time of the file when it was read."""
-_PLAIN = (int, float, str, bool, bytes, type(None))
 
 
 @dataclass(frozen=True)
@@ -43,7 +40,7 @@ def source_of(function: Callable[..., Any]) -> Source:
     if code is None:
         return Source(repr(function), 0, name)
     text = _text(code.co_filename, function)
-    return Source(text, code.co_firstlineno, name) if text else Source(repr(_compiled(code)), 0, name)
+    return Source(text, code.co_firstlineno, name) if text else Source(repr(compiled(code)), 0, name)
 
 
 def code_hash(function: Callable[..., Any], source: Source | None = None) -> str:
@@ -52,73 +49,12 @@ def code_hash(function: Callable[..., Any], source: Source | None = None) -> str
 
 
 def deep_hash(function: Callable[..., Any], source: Source | None = None) -> str:
-    """Return 16 hex digits of the compiled body and of every function, class and constant that it reaches by name.
+    """Return 16 hex digits of the compiled body and of every function, class, object and constant that it reaches.
 
     Functions of installed packages are left out: those of its own package, of this library and of loose files count.
     It tells runs of one Python apart, not the code of two Pythons.
     """
-    root = _plain(function)
-    parts = [_running(root) if isinstance(root, types.FunctionType) else _body(source or source_of(function))]
-    seen = {id(root)}
-    queue = list(_reached(root))
-    while queue:
-        label, value = queue.pop(0)
-        plain = _plain(value)
-        if isinstance(plain, types.FunctionType):
-            if id(plain) not in seen and _same_package(plain, function):
-                seen.add(id(plain))
-                parts.append(f"{plain.__name__}: {_running(plain)}")
-                queue.extend(_reached(plain))
-        elif isinstance(plain, type):
-            if id(plain) not in seen and _same_package(plain, function):
-                seen.add(id(plain))
-                queue.extend((f"{plain.__name__}.{n}", getattr(v, "__func__", v)) for n, v in vars(plain).items())
-        elif (text := _constant(plain)) is not None:
-            parts.append(f"{label} = {text}")
-    return _digest("\n".join([parts[0], *sorted(parts[1:])]))
-
-
-def _reached(function: Any) -> Iterator[tuple[str, Any]]:
-    """Names of globals, attributes of modules and closed-over values that a function's code mentions."""
-    if not isinstance(function, types.FunctionType):
-        return
-    names = list(_names(function.__code__))
-    found = [(name, function.__globals__[name]) for name in names if name in function.__globals__]
-    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
-    found += [(name, cell.cell_contents) for name, cell in cells if cell != types.CellType()]
-    for name, value in found:
-        yield name, value
-        if isinstance(value, types.ModuleType):
-            yield from ((n, getattr(value, n)) for n in names if hasattr(value, n))
-
-
-def _names(code: types.CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _names(constant)
-
-
-def _running(function: types.FunctionType) -> str:
-    defaults = _constant([function.__defaults__, function.__kwdefaults__])
-    return f"{_compiled(function.__code__)} {defaults}"
-
-
-def _constant(value: Any) -> str | None:
-    """Text of plain values and of containers and arrays of them; None for anything else."""
-    if isinstance(value, _PLAIN):
-        return repr(value)
-    if isinstance(value, np.ndarray | np.generic):
-        return f"{value.dtype} {value.shape} {hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()}"
-    if isinstance(value, dict):
-        value = [part for pair in value.items() for part in pair]
-    if not isinstance(value, list | tuple | set | frozenset):
-        return None
-    parts = [_constant(v) for v in value]
-    known = [p for p in parts if p is not None]
-    if len(known) < len(parts):
-        return None
-    return f"[{', '.join(sorted(known) if isinstance(value, set | frozenset) else known)}]"
+    return _digest("\n".join(reached(function) or [_body(source or source_of(function))]))
 
 
 def _plain(function: Any) -> Any:
@@ -128,22 +64,6 @@ def _plain(function: Any) -> Any:
         if isinstance(inner, types.FunctionType):
             return inner
     return function
-
-
-def _same_package(one: Any, other: Any) -> bool:
-    def package(function: Any) -> str:
-        return str(getattr(_plain(function), "__module__", "")).split(".")[0]
-
-    code = getattr(one, "__code__", None)
-    return package(one) in {package(other), "workbench"} or (code is not None and _loose(code.co_filename))
-
-
-@lru_cache(maxsize=4096)
-def _loose(filename: str) -> bool:
-    """Whether a file is a user's own: neither of Python's library nor installed."""
-    folders = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
-    path = Path(filename)
-    return path.is_file() and not any(path.resolve().is_relative_to(Path(f).resolve()) for f in folders if f)
 
 
 def _text(filename: str, function: Any) -> str:
@@ -198,12 +118,6 @@ def _body(source: Source) -> str:
     body = node.body[1:] or [ast.Pass()] if ast.get_docstring(node) is not None else node.body
     bare = ast.FunctionDef(name=node.name, args=node.args, body=body, decorator_list=[], returns=node.returns)
     return ast.unparse(ast.fix_missing_locations(bare))
-
-
-def _compiled(code: types.CodeType) -> tuple[Any, ...]:
-    inner = [c for c in code.co_consts if isinstance(c, types.CodeType)]
-    plain = [_constant(c) or repr(c) for c in code.co_consts if not isinstance(c, types.CodeType)]
-    return (code.co_code, plain, [_compiled(c) for c in inner], code.co_names, code.co_varnames)
 
 
 def _digest(text: str) -> str:
