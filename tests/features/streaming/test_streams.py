@@ -232,6 +232,10 @@ def test_bars_out_of_order_or_of_another_shape_are_refused(bars: pd.DataFrame) -
         stream.append(bars.iloc[50:52])
     with pytest.raises(DataError, match="got 0 rows"):
         stream.append(bars.iloc[:0])
+    with pytest.raises(DataError, match=r"one bar as a frame of one row, got Series; append bars.iloc\[\[i\]\]"):
+        stream.append(bars.iloc[50])
+    with pytest.raises(DataError, match="got 1 rows and 19 columns without open of A"):
+        stream.append(bars.iloc[[50], 1:])
     with pytest.raises(DataError, match="got 1 rows and 16 columns"):
         stream.append(bars[["open", "high", "low", "close"]].iloc[[50]])
     with pytest.raises(DataError, match="with the columns of its history"):

@@ -83,10 +83,15 @@ class FeatureStream:
         DataError
             When the columns differ, or the bar is not later.
         """
+        if not isinstance(bar, pd.DataFrame):
+            raise DataError(
+                f"a stream takes one bar as a frame of one row, got {type(bar).__name__}; append bars.iloc[[i]]"
+            )
         if len(bar) != 1 or not (bar.columns is self._columns or bar.columns.equals(self._columns)):
+            lacking = [" of ".join(map(str, c)) for c in self._columns if c not in bar.columns]
             raise DataError(
                 f"a stream takes one bar at a time with the columns of its history, got {len(bar)} rows and"
-                f" {bar.shape[1]} columns; append bars.iloc[[i]]"
+                f" {bar.shape[1]} columns{f' without {lacking[0]}' if lacking else ''}; append bars.iloc[[i]]"
             )
         if len(self._times) and not bar.index[0] > self._times[0]:
             new, old = (f"{when:%Y-%m-%d %H:%M}" for when in (bar.index[0], self._times[0]))
