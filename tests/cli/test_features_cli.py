@@ -263,3 +263,11 @@ def test_a_leak_at_the_end_of_a_month_is_found(tmp_path: Path, capsys: pytest.Ca
     )
     shown = said(["features", "check", str(path)], capsys, 1)
     assert "month_end: LookAheadError: feature 'month_end' changes at 2019-12-31 23:00 for A" in shown
+
+
+def test_a_look_back_longer_than_the_bars_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = said(["features", "compare", "rsi(90000)", "roc(10)"], capsys, 2)
+    assert "feature 'rsi(90000)' has no value on these" in shown
+    assert "load more or shorten its window" in shown
+    shown = said(["run", "backtest", "-p", "features=[rsi(14), rsi(90000)]", "-p", "symbols=[SPX]"], capsys, 2)
+    assert "the warm-up of 'rsi(90000)' takes 90000 of" in shown

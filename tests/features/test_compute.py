@@ -155,3 +155,18 @@ def test_only_what_cannot_be_read(bars: pd.DataFrame) -> None:
     frame = compute(bars, "rsii(14)", errors="collect")
     assert frame.shape == (400, 4)
     assert frame.isna().all(axis=None)
+
+
+def test_a_cell_that_is_no_number_is_named_by_column_and_time(bars: pd.DataFrame) -> None:
+    wrong = bars.astype(object)
+    wrong.loc[wrong.index[3], ("high", "B")] = "12,5"
+    with pytest.raises(
+        DataError, match=r"bars hold '12,5' in high of B at 2024-02-2\d \d\d:00; prices and volumes must"
+    ):
+        compute(wrong, "rsi(14)")
+    pd.testing.assert_frame_equal(compute(bars.astype(object), "rsi(14)"), compute(bars, "rsi(14)"))
+
+
+def test_a_time_frame_that_does_not_fit_is_told_with_its_feature(bars: pd.DataFrame) -> None:
+    with pytest.raises(ConfigError, match=r"feature 'close / ema\(5\)@1m - 1': time frame 1m is finer than the bars"):
+        compute(bars, "close / ema(5)@1m - 1")

@@ -6,7 +6,7 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from workbench.config import did_you_mean
-from workbench.errors import ConfigError
+from workbench.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,6 +69,9 @@ def compare_features(
     bars = load_bars(source, symbols, timeframe)
     frame = compute(bars, bounds)
     panels = {b.text: panel(frame, b.text) for b in bounds}
+    for text, values in panels.items():
+        if values.isna().all(axis=None):
+            raise DataError(f"feature {text!r} has no value on these {len(bars)} bars; load more or shorten its window")
     labels = {horizon: forward_return(bars, horizon)[0]}
     report = factor_report(panels, labels, panel(bars, "close").notna(), horizon)
     overview = report.overview

@@ -82,7 +82,11 @@ class Market:
     @cached_property
     def values(self) -> FloatArray:
         """float64, (n_columns, n_bars): each column of the frame is one contiguous row."""
-        return _writable(np.ascontiguousarray(self.frame.to_numpy(dtype=np.float64).T))
+        try:
+            values = self.frame.to_numpy(dtype=np.float64)
+        except (TypeError, ValueError) as err:
+            raise _no_numbers(self.frame) or err from err
+        return _writable(np.ascontiguousarray(values.T))
 
     @cached_property
     def times(self) -> IntArray:
@@ -194,6 +198,21 @@ def check_layout(bars: Bars) -> None:
     if unknown:
         hint = did_you_mean(str(unknown[0]), FIELDS)
         raise DataError(f"bars have an unknown field {unknown[0]!r} in their first column level.{hint}")
+
+
+def _no_numbers(bars: Bars) -> DataError | None:
+    """The first cell that is no number, by column and time."""
+    columns: Any = bars.columns
+    for field, symbol in columns:
+        column: Any = bars[field, symbol]
+        wrong = pd.to_numeric(column, errors="coerce").isna().to_numpy() & column.notna().to_numpy()
+        if wrong.any():
+            row = int(wrong.argmax())
+            return DataError(
+                f"bars hold {column.iloc[row]!r} in {field} of {symbol} at {bars.index[row]:%Y-%m-%d %H:%M};"
+                " prices and volumes must be numbers: check them with wb.data.check_bars(bars)"
+            )
+    return None
 
 
 def _writable(values: FloatArray) -> FloatArray:

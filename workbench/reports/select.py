@@ -17,7 +17,7 @@ from workbench.config import (
     load_experiment,
     parse_spec,
 )
-from workbench.errors import ConfigError, WorkbenchError
+from workbench.errors import ConfigError, DataError, WorkbenchError
 from workbench.reports.runner import notebook_file
 
 _ORDER = ("data", "live_chart", "features", "train", "backtest")
@@ -135,7 +135,7 @@ def _check_bars(job: Job, settings: Settings) -> None:
     import pandas as pd
 
     from workbench.data import load_bars
-    from workbench.features import longest_warmup
+    from workbench.features import resolve_all, warmup
 
     bars = load_bars(
         parameters.source, parameters.symbols, parameters.timeframe, parameters.start, parameters.end, settings=settings
@@ -143,8 +143,13 @@ def _check_bars(job: Job, settings: Settings) -> None:
     if isinstance(parameters, BacktestParameters):
         from workbench.backtest import WalkForward
 
-        usable = pd.DatetimeIndex(bars.index)[longest_warmup(parameters.features, parameters.timeframe) :]
-        WalkForward(parameters.train_size, parameters.test_size).split(usable, usable)
+        warmups = {b.text: warmup(b, parameters.timeframe) for b in resolve_all(parameters.features)}
+        longest = max(warmups, key=lambda text: warmups[text])
+        usable = pd.DatetimeIndex(bars.index)[warmups[longest] :]
+        try:
+            WalkForward(parameters.train_size, parameters.test_size).split(usable, usable)
+        except DataError as err:
+            raise DataError(f"{err} (the warm-up of {longest!r} takes {warmups[longest]} of {len(bars)})") from None
 
 
 def _check_run(job: Job, settings: Settings) -> None:

@@ -140,7 +140,7 @@ def test_frames_that_do_not_fit_are_refused(market: Market) -> None:
         with pytest.raises(ConfigError, match=says):
             compute(bars, text)
         made = compute(bars, [text, "ema(3)"], errors="collect")
-        assert made.attrs["errors"] == {text: f"{says}"}
+        assert made.attrs["errors"] == {text: f"feature {text!r}: {says}"}
         assert made[text].isna().all(axis=None)
         assert made["ema(3)"].notna().sum(axis=None) == 98
     with pytest.raises(DataError, match="cannot be told from 1 bars; name it: timeframe='1h'"):

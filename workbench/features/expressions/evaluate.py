@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from workbench.errors import DataError, WorkbenchError
+from workbench.errors import ConfigError, DataError, WorkbenchError
 from workbench.features.expressions.higher import HigherBars, Rows, check_multiple, higher_bars
 from workbench.features.expressions.panels import run_panel_feature
 from workbench.features.expressions.program import Program
@@ -261,7 +261,11 @@ class SymbolScope:
             raise DataError(
                 f"feature {text!r}: the bar length cannot be told from {rows.size} bars; name it: timeframe='1h'"
             )
-        if check_multiple(node.timeframe, length) == length:
+        try:
+            same = check_multiple(node.timeframe, length) == length
+        except ConfigError as err:
+            raise ConfigError(f"feature {text!r}: {err}") from err
+        if same:
             return self.series(text, node.child, rows)
         higher = self.higher(rows, node)
         inner = self.series(text, node.child, higher)
