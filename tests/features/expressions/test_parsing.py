@@ -318,3 +318,10 @@ def test_lookback_is_inferred() -> None:
     assert resolve("ema(4)@4h").declared_warmup is None
     assert resolve("corr(close, ref(volume, 10), 20)").declared_warmup == 29
     assert resolve("autocorr_over(close, 20, 5)").declared_warmup == 24
+
+
+def test_a_comparison_around_an_ampersand_is_refused() -> None:
+    """Python reads it as 1 < (2 & close) < 3, which nobody means."""
+    with pytest.raises(ConfigError, match=r"'1 & volume' is taken first.* write \(close > 1\) & \(volume > 2\)"):
+        resolve("close > 1 & volume > 2")
+    assert resolve("(close > 1) & (volume > 2)").canonical == resolve("close > 1 and volume > 2").canonical

@@ -165,6 +165,12 @@ class _Parser:
         return _operation(OPERATORS.get(name), [self._node(t) for t in trees], {})
 
     def _compare(self, tree: ast.Compare) -> Node:
+        for middle in tree.comparators[:-1]:
+            if isinstance(middle, ast.BinOp) and isinstance(middle.op, ast.BitAnd | ast.BitOr):
+                raise _RefusedError(
+                    f"{_shown(middle)!r} is taken first, for & and | bind before comparisons; write"
+                    " (close > 1) & (volume > 2), or close > 1 and volume > 2"
+                )
         parts, left = [], tree.left
         for sign, right in zip(tree.ops, tree.comparators, strict=True):
             parts.append(self._operation(_BINARY.get(type(sign)), [left, right], tree))
