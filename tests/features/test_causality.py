@@ -24,7 +24,7 @@ def tomorrow(bars: pd.DataFrame) -> pd.DataFrame:
     return bars["close"].shift(-1)
 
 
-def zscore(bars: pd.DataFrame) -> pd.DataFrame:
+def zscore_of_all(bars: pd.DataFrame) -> pd.DataFrame:
     close = bars["close"]
     return (close - close.mean()) / close.std()
 
@@ -65,7 +65,7 @@ def length_of_bars(bars: pd.DataFrame) -> pd.DataFrame:
     ("function", "symbol"),
     [
         (tomorrow, "A"),
-        (zscore, "A"),
+        (zscore_of_all, "A"),
         (at_thirteen, "A"),
         (on_fridays, "A"),
         (last_row, "A"),
@@ -90,8 +90,8 @@ def test_the_message_names_the_first_changed_bar(market) -> None:
     with pytest.raises(LookAheadError) as caught:
         check_causality(made("tomorrow", tomorrow), bars, cuts=[36, 100])
     assert str(caught.value) == message
-    with pytest.raises(LookAheadError, match="'zscore' changes at 2024-03-01 00:00 for A"):
-        check_causality(made("zscore", zscore), bars)
+    with pytest.raises(LookAheadError, match="'zscore_of_all' changes at 2024-03-01 00:00 for A"):
+        check_causality(made("zscore_of_all", zscore_of_all), bars)
 
 
 def test_a_leak_at_one_hour_changes_only_there(market) -> None:

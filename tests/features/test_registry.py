@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from workbench.errors import ConfigError, DataError
-from workbench.features import REGISTRY, Feature, Registry, canonical, compute, feature, get, resolve, warmup
+from workbench.features import REGISTRY, Feature, Registry, canonical, compute, feature, get, indicator, resolve, warmup
 from workbench.features.codehash import code_hash
 
 
@@ -90,7 +90,9 @@ def test_running_a_cell_again_replaces_but_another_module_is_refused() -> None:
 
 
 def test_a_cell_must_not_take_the_name_of_a_built_in() -> None:
-    with pytest.raises(ConfigError, match="'rsi' of notebook is already registered by workbench.features.indicators.momentum"):
+    with pytest.raises(
+        ConfigError, match="'rsi' of notebook is already registered by workbench.features.indicators.momentum"
+    ):
         from_module("__main__", CELL, REGISTRY, name="rsi")
     assert get("rsi").origin == "workbench.features.indicators.momentum"
 
@@ -234,3 +236,17 @@ def test_importing_the_room_does_not_load_talib_or_other_heavy_libraries() -> No
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("name", "whose"), [("mean", "an operator"), ("Mean", "an operator"), ("classic31", "a feature set")]
+)
+def test_a_feature_cannot_change_what_expressions_and_sets_mean(name: str, whose: str) -> None:
+    with pytest.raises(ConfigError, match=f"feature name '{name}' is that of {whose}; choose another"):
+        indicator(name, warmup=0, registry=Registry())(lambda close: close)
+
+
+@pytest.mark.parametrize("warmup", [-1, 2.5, True, "14"])
+def test_a_warm_up_is_a_count_or_a_function(warmup: Any) -> None:
+    with pytest.raises(ConfigError, match="feature 'late': warmup must be a count of bars or a function, got"):
+        indicator("late", warmup=warmup, registry=Registry())(lambda close: close)

@@ -146,8 +146,10 @@ class Registry:
         Raises
         ------
         ConfigError
-            When another module, or another function of the same module, holds the name.
+            When another module, another function of the same module, an operator or a feature set holds the name.
         """
+        if not feature.trusted:
+            _check_free(feature.name)
         old = self._features.get(feature.name)
         if old is not None and not _same_place(old, feature):
             raise ConfigError(
@@ -321,6 +323,7 @@ def _made(
     recursive: bool,
     stationary: bool,
 ) -> Feature:
+    _check_warmup(name, warmup)
     n_inputs = len(inputs) if form == "indicator" else 1
     lines = (inspect.getdoc(function) or "").splitlines()
     made = Feature(
@@ -365,6 +368,24 @@ def _check_name_and_version(name: object, version: object) -> None:
         )
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise ConfigError(f"feature {name!r}: version must be a whole number from 1 on, got {version!r}")
+
+
+def _check_free(name: str) -> None:
+    """Refuse a user's feature that would change what expressions and sets mean."""
+    from workbench.features.expressions.operators import OPERATORS
+    from workbench.features.sets import SETS
+
+    for what, names in (("an operator", OPERATORS.names()), ("a feature set", SETS.names())):
+        if name.lower() in map(str.lower, names):
+            raise ConfigError(
+                f"feature name {name!r} is that of {what}; choose another, so that specs keep their meaning"
+            )
+
+
+def _check_warmup(name: str, warmup: object) -> None:
+    count = isinstance(warmup, int) and not isinstance(warmup, bool) and warmup >= 0
+    if not (count or warmup is None or callable(warmup)):
+        raise ConfigError(f"feature {name!r}: warmup must be a count of bars or a function, got {warmup!r}")
 
 
 def _checked_inputs(name: str, inputs: Sequence[str], known: tuple[str, ...]) -> tuple[str, ...]:

@@ -239,11 +239,11 @@ def test_what_a_feature_remembers_of_the_whole_is_found(tmp_path: Path, bars: pd
 
 def test_panel_features_in_plain_pandas_pass_on_bars_with_holes(ragged: pd.DataFrame) -> None:
     registry = Registry()
-    feature("change", inputs=("close",), registry=registry)(lambda bars: bars["close"].pct_change(5, fill_method=None))
+    feature("moved", inputs=("close",), registry=registry)(lambda bars: bars["close"].pct_change(5, fill_method=None))
     feature("faded", inputs=("close",), registry=registry)(lambda bars: bars["close"].ewm(span=9).mean())
     feature("early", inputs=("close",), warmup=9, registry=registry)(lambda bars: bars["close"] * 1.0)
     verdicts = {v.name: v.message for v in check_all(ragged, registry=registry)}
-    assert verdicts["change"] == "causal, warm-up 5"
+    assert verdicts["moved"] == "causal, warm-up 5"
     assert "where the symbol does not trade" in verdicts["faded"]
     assert verdicts["faded"].endswith("leave those rows NaN: result.where(bars['close'].notna())")
     assert "has a value within its warm-up of 9 bars" in verdicts["early"]
