@@ -247,3 +247,19 @@ def test_panel_features_in_plain_pandas_pass_on_bars_with_holes(ragged: pd.DataF
     assert "where the symbol does not trade" in verdicts["faded"]
     assert verdicts["faded"].endswith("leave those rows NaN: result.where(bars['close'].notna())")
     assert "has a value within its warm-up of 9 bars" in verdicts["early"]
+
+
+def test_helpers_and_constants_of_other_cells_come_along(tmp_path: Path, bars: pd.DataFrame) -> None:
+    path = tmp_path / "cells.ipynb"
+    path.write_text(
+        notebook(
+            "import functools\nfrom workbench.features import indicator",
+            "%matplotlib inline\nFACTOR = 2.0\nraise RuntimeError('a cell that only looks at something')",
+            "@functools.lru_cache\ndef factor():\n    return FACTOR",
+            "def doubled(close):\n    return close * factor()",
+            "@indicator('from_cells', warmup=0)\ndef from_cells(close):\n    return doubled(close)",
+            "from_cells(bars)",
+        )
+    )
+    assert load_features(path) == ["from_cells"]
+    assert (compute(bars, "from_cells")["from_cells"] == 2 * bars["close"]).all(axis=None)

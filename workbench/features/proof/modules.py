@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.machinery
 import importlib.util
 import json
@@ -20,7 +21,8 @@ def load_features(path: Path | str, registry: Registry = REGISTRY) -> list[str]:
     Parameters
     ----------
     path
-        A file such as ``my_features.py``; of a notebook (``.ipynb``) the code cells that register features are run.
+        A file such as ``my_features.py``; of a notebook (``.ipynb``) the code cells that import something or register
+        features are run, and of the others the functions, classes and constants that these name.
 
     Raises
     ------
@@ -92,10 +94,49 @@ def _code_of(path: Path) -> str:
         texts = ["".join(c["source"]) for c in cells if c["cell_type"] == "code"]
     except (ValueError, KeyError, TypeError) as err:
         raise ConfigError(f"{path} is not a notebook that can be read ({err}); save it again in JupyterLab") from err
-    needed = [t for t in texts if "import " in t or "@indicator" in t or "@feature" in t]
-    return "\n\n".join(
-        "\n".join(line for line in t.splitlines() if not line.lstrip().startswith(("%", "!"))) for t in needed
-    )
+    texts = ["\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in t.splitlines()) for t in texts]
+    whole = ["import " in t or "@indicator" in t or "@feature" in t for t in texts]
+    needed = {name for t, run in zip(texts, whole, strict=True) if run for name in _loaded(_parsed(t))}
+    return "\n\n".join(_with_helpers(texts, whole, needed))
+
+
+def _with_helpers(texts: list[str], whole: list[bool], needed: set[str]) -> list[str]:
+    """Cells to run whole, and of the others the definitions that those need, in the notebook's order."""
+    taken: dict[tuple[int, int], str] = {}
+    found = True
+    while found:
+        found = False
+        for i, text in enumerate(texts):
+            for node in () if whole[i] else _parsed(text).body:
+                key = (i, node.lineno)
+                if key not in taken and _bound(node) & needed:
+                    decorators = getattr(node, "decorator_list", [])
+                    first = min([node.lineno, *(d.lineno for d in decorators)])
+                    taken[key] = "\n".join(text.splitlines()[first - 1 : node.end_lineno])
+                    needed |= _loaded(node)
+                    found = True
+    parts = {(i, 0): text for i, text in enumerate(texts) if whole[i]} | taken
+    return [parts[key] for key in sorted(parts)]
+
+
+def _parsed(text: str) -> ast.Module:
+    try:
+        return ast.parse(text)
+    except SyntaxError:
+        return ast.Module([], [])  # told by its line where it is run
+
+
+def _loaded(node: ast.AST) -> set[str]:
+    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+
+
+def _bound(node: ast.stmt) -> set[str]:
+    """Names that a definition or an assignment makes; nothing of any other statement."""
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return {node.name}
+    if isinstance(node, ast.Assign | ast.AnnAssign):
+        return {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    return set()
 
 
 def _line(err: BaseException, path: Path) -> int | str:
