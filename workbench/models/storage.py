@@ -148,7 +148,7 @@ def _describe(model: DirectionClassifier) -> Json:
         "constant_": None if model.constant_ is None else model.constant_.tolist(),
     }
     if hasattr(model, "history_"):
-        learned["history_"] = [{k: None if v != v else v for k, v in row.items()} for row in model.history_]  # noqa: PLR0124 - NaN
+        learned["history_"] = [{k: None if v != v else v for k, v in row.items()} for row in model.history_]
     libraries = {name: version(name) for name in _LIBRARIES[model.weights]}
     return {"format": FORMAT, "model": model.name, "parameters": parameters, "learned": learned, "libraries": libraries}
 

@@ -148,7 +148,7 @@ def _differs(old: pd.DataFrame, new: pd.DataFrame, columns: list[str]) -> np.nda
 def _unequal(old: pd.DataFrame, new: pd.DataFrame, name: str) -> np.ndarray:
     if name == "repaired" or new[name].dtype == np.float64:
         a, b = old[name].to_numpy(), new[name].to_numpy()
-        return (a != b) & ~((a != a) & (b != b))  # noqa: PLR0124  # NaN is the value unequal to itself
+        return (a != b) & ~((a != a) & (b != b))  # NaN is the value unequal to itself
     a, b = (f[name].astype(object).where(f[name].notna(), None).to_numpy() for f in (old, new))
     return np.asarray(a != b, bool)
 
