@@ -12,6 +12,7 @@ from talib import abstract
 
 from workbench.features import REGISTRY, Registry, check_causality, check_warmup, compute, resolve, warmup
 from workbench.features.patterns import CANDLES, register_candles
+from workbench.features.patterns.candles import BLOCK
 
 NAMES = list(CANDLES)
 FIELDS = ("open", "high", "low", "close")
@@ -150,3 +151,26 @@ def test_a_registry_of_ones_own_gets_them_too() -> None:
     made = register_candles(registry)
     assert registry.names() == sorted(NAMES)
     assert resolve("cdl_mathold(0.4)", registry).feature is made["cdl_mathold"]
+
+
+@pytest.mark.parametrize("name", [n for n in (*NAMES, "cdl_net") if REGISTRY.get(n).stream is not None])
+def test_steps_equal_the_batch_across_blocks(name: str) -> None:
+    """Blocks of TA-Lib's rows begin and end at the same bars in the stream, also where near ties decide."""
+    columns = [ticks(2 * BLOCK + 150, 5)[f] for f in FIELDS]
+    feature = REGISTRY.get(name)
+    assert feature.stream is not None
+    step = feature.stream(**resolve(feature).parameters)
+    got = [step(*row) for row in zip(*(c.tolist() for c in columns), strict=True)]
+    np.testing.assert_array_equal(got, feature.function(*columns))
+
+
+def test_a_block_knows_nothing_of_the_rounding_before_it() -> None:
+    """After a crash TA-Lib's sums keep the rounding of the large prices for ever; ours lose it with the next block."""
+    data = {k: np.concatenate([1e6 * v, 1e-3 * v]) for k, v in ticks(2 * BLOCK, 2).items()}
+    columns = [data[f] for f in FIELDS]
+    ours, alone = (
+        REGISTRY.get("cdl_longline").function(*columns),
+        talib.CDLLONGLINE(*(c[3 * BLOCK - 10 :] for c in columns)),
+    )
+    np.testing.assert_array_equal(ours[3 * BLOCK :], alone[10:] / 100)
+    assert np.count_nonzero(ours[3 * BLOCK :] != talib.CDLLONGLINE(*columns)[3 * BLOCK :] / 100) > 0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -103,6 +104,9 @@ _TABLE = (
 CANDLES = MappingProxyType({f"cdl_{candle.function.lower()}": candle for candle in _TABLE})
 """Every pattern of TA-Lib by the name of its feature: ``cdl_`` and TA-Lib's own name in small letters."""
 
+BLOCK = 1024
+"""Rows that TA-Lib is given at once, besides the lookback before them."""
+_LONGEST = max(candle.lookback for candle in CANDLES.values())
 _NO_AVERAGE = ("3OUTSIDE", "ENGULFING", "HIKKAKE", "XSIDEGAP3METHODS")
 _REFERENCES = ("Nison (1991), Japanese Candlestick Charting Techniques", "TA-Lib")
 _Pattern = Callable[..., FloatArray]
@@ -111,13 +115,69 @@ _Pattern = Callable[..., FloatArray]
 def candle_values(
     candle: Candle, open_: FloatArray, high: FloatArray, low: FloatArray, close: FloatArray, penetration: float | None
 ) -> FloatArray:
-    """Return TA-Lib's pattern over 100, shape (n,): -2 to 2, 0 where it does not show, NaN on its lookback."""
-    import talib
+    """Return TA-Lib's pattern over 100, shape (n,): -2 to 2, 0 where it does not show, NaN on its lookback.
 
-    given = {} if penetration is None else {"penetration": penetration}
-    values = getattr(talib, f"CDL{candle.function}")(open_, high, low, close, **given) / 100.0
+    TA-Lib is called on blocks of `BLOCK` rows, each with the lookback before it. Its running sums of bodies and shadows
+    then never carry the rounding of more than a block, and a stream needs no more than a block of rows.
+    """
+    function = _talib(candle, penetration)
+    values = np.empty(close.size)
+    for begin in range(0, close.size, BLOCK):
+        first, end = max(begin - candle.lookback, 0), begin + BLOCK
+        values[begin:end] = function(open_[first:end], high[first:end], low[first:end], close[first:end])[
+            begin - first :
+        ]
+    values /= 100.0
     values[: candle.lookback] = np.nan
     return values
+
+
+def _talib(candle: Candle, penetration: float | None) -> _Pattern:
+    import talib
+
+    function = getattr(talib, f"CDL{candle.function}")
+    return function if penetration is None else partial(function, penetration=penetration)
+
+
+class CandleStep:
+    """Patterns bar by bar: runs TA-Lib on the rows of the block at hand, as the batch does.
+
+    Parameters
+    ----------
+    candles
+        Patterns with their penetration.
+    lookback
+        Bars before the first value.
+    join
+        Turns their values at the newest bar, TA-Lib's over 100, into one.
+    """
+
+    def __init__(
+        self, candles: Sequence[tuple[Candle, float | None]], lookback: int, join: Callable[[list[float]], float] = sum
+    ) -> None:
+        self._candles = [(c.lookback, _talib(c, penetration)) for c, penetration in candles]
+        self._lookback = lookback
+        self._rows = np.empty((4, BLOCK + self._lookback))
+        self._join = join
+        self._end = self._count = 0
+
+    def __call__(self, open: float, high: float, low: float, close: float) -> float:
+        """Take a bar and return the value at it."""
+        place = self._count % BLOCK
+        if place == 0 and self._count:
+            kept = self._rows[:, self._end - self._lookback : self._end].copy()
+            self._rows[:, : self._lookback] = kept
+            self._end = self._lookback
+        self._rows[:, self._end] = open, high, low, close
+        self._end += 1
+        self._count += 1
+        if self._count <= self._lookback:
+            return float("nan")
+        values = []
+        for lookback, function in self._candles:
+            first = self._end - min(place + 1 + lookback, self._end)
+            values.append(float(function(*self._rows[:, first : self._end])[-1]) / 100.0)
+        return self._join(values)
 
 
 def _plain(candle: Candle) -> _Pattern:
@@ -152,7 +212,8 @@ def register_candles(registry: Registry = REGISTRY) -> dict[str, Feature]:
     Notes
     -----
     TA-Lib keeps running sums of body and shadow lengths, so a comparison that is a near tie may fall otherwise when
-    the bars begin elsewhere: patterns that read such averages are declared recursive, the four that do not are not.
+    its rows begin elsewhere: patterns that read such averages are declared recursive, the four that do not are not. For
+    the same reason a bar in thousands differs from TA-Lib on all rows at once; see `candle_values`.
     """
     made = {}
     for name, candle in CANDLES.items():
@@ -166,10 +227,20 @@ def register_candles(registry: Registry = REGISTRY) -> dict[str, Feature]:
             family="candles",
             bounds={"penetration": (0.0, 1.0)} if has else None,
             recursive=candle.function not in _NO_AVERAGE,
+            stream=partial(_step_of, candle),
             references=_REFERENCES,
             registry=registry,
         )(function)
     return made
+
+
+def _step_of(candle: Candle, penetration: float | None = None) -> CandleStep:
+    return CandleStep([(candle, penetration)], candle.lookback)
+
+
+def _step_of_net() -> CandleStep:
+    telling = [(c, c.penetration) for c in CANDLES.values() if c.direction is not None]
+    return CandleStep(telling, _LONGEST, lambda values: float(sum((v > 0) - (v < 0) for v in values)))
 
 
 register_candles()
@@ -177,9 +248,10 @@ register_candles()
 
 @indicator(
     "cdl_net",
-    warmup=max(candle.lookback for candle in CANDLES.values()),
+    warmup=_LONGEST,
     family="candles",
     recursive=True,
+    stream=_step_of_net,
     references=_REFERENCES,
 )
 def cdl_net(
@@ -196,5 +268,5 @@ def cdl_net(
     for candle in CANDLES.values():
         if candle.direction is not None:
             net += np.nan_to_num(np.sign(candle_values(candle, open, high, low, close, candle.penetration)))
-    net[: max(candle.lookback for candle in CANDLES.values())] = np.nan
+    net[:_LONGEST] = np.nan
     return net
