@@ -51,11 +51,12 @@ class EventOverlays:
     def attach(self, figure: Any) -> None:
         """Draw on another figure from now on."""
         self._figure = figure
-        self._start, self._end = float(figure.x_range.start), float(figure.x_range.end)
+        self._told = self._start, self._end = float(figure.x_range.start), float(figure.x_range.end)
         self._newest = int(figure.source.data["i"][-1])
         figure.overlays.show(self.families)
         for edge in ("start", "end"):
-            figure.x_range.on_change(edge, lambda _name, _old, _new, moved=figure: self._move(moved))
+            figure.x_range.on_change(edge, lambda _name, _old, _new: self._move(figure))
+        figure.overlays.pane.on_change("inner_width", lambda _name, _old, new: self._resize(figure, new))
 
     def choose(self, families: Sequence[str]) -> None:
         """Switch overlays on and off, in place."""
@@ -81,10 +82,16 @@ class EventOverlays:
         self._newest, self._rows, self._now = newest, rows, now
         self._redraw()
 
+    def _resize(self, figure: Any, width: int) -> None:
+        figure.overlays.width = float(max(width, 1))
+        self._move(figure)
+
     def _move(self, figure: Any) -> None:
         if figure is not self._figure:
             return
-        self._start, self._end = float(figure.x_range.start), float(figure.x_range.end)
+        edges = float(figure.x_range.start), float(figure.x_range.end)
+        if edges != self._told:  # the browser moves the range alone while it follows, and does not tell
+            self._told = self._start, self._end = edges
         if figure.x_range.document is None:
             self._redraw()
         elif not self._waiting:

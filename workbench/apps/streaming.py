@@ -104,7 +104,7 @@ class StreamPage(param.Parameterized):
 
     def tick(self) -> None:
         """Show what came since the last tick."""
-        if self._thread is None:
+        if self._thread is None or not pn.state.loaded:  # a chart made while the page still loads never arrives there
             return
         if not self._thread.ready:
             if self._thread.status.detail:  # it does not work at once: say why while it is tried again

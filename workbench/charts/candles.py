@@ -334,15 +334,21 @@ def _caption(pane: Any, text: str) -> None:
 def _bottom_axis(figures: list[Any], source: Any, with_hours: bool) -> None:
     from bokeh.models import AdaptiveTicker, CustomJSTickFormatter
 
-    cut = "slice(0, 16).replace('T', ' ')" if with_hours else "slice(0, 10)"
+    cut, width = ("slice(0, 16).replace('T', ' ')", 118) if with_hours else ("slice(0, 10)", 78)
     code = (
         "const d = source.data; const k = Math.round(tick) - d.i[0];"
         "if (k < 0 || k >= d.i.length || Math.abs(tick - Math.round(tick)) > 1e-6) return '';"
+        # On a narrow window every second, third … tick is named, always the same ones while the chart moves.
+        "const step = ticks.length > 1 ? ticks[1] - ticks[0] : 1;"
+        "const width = pane.properties.inner_width.is_unset ? 1000 : pane.inner_width;"
+        "const pixel = (pane.x_range.end - pane.x_range.start) / width, pixels = step / pixel;"
+        f"if (Math.round(tick / step) % Math.max(1, Math.ceil({width} / pixels)) != 0) return '';"
+        f"if ((tick - pane.x_range.start) / pixel < {width // 2 - 20}) return '';"  # it would be pushed onto the next
         f"return new Date(d.time[k]).toISOString().{cut};"
     )
     for pane in figures:
         pane.xaxis.ticker = AdaptiveTicker(mantissas=[1, 2, 5], min_interval=1, desired_num_ticks=8)
-        pane.xaxis.formatter = CustomJSTickFormatter(args={"source": source}, code=code)
+        pane.xaxis.formatter = CustomJSTickFormatter(args={"source": source, "pane": figures[0]}, code=code)
         pane.xaxis.visible = pane is figures[-1]
         if pane is not figures[-1]:
             pane.min_border_bottom = 4

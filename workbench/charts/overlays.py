@@ -20,6 +20,10 @@ class Overlays:
 
     Attributes
     ----------
+    pane : bokeh.plotting.figure
+        The candles' figure.
+    width : float
+        Pixels of its frame; as no browser has told at first, a usual one.
     shown : tuple of str
         Families that are drawn.
     sources : dict[str, bokeh.models.ColumnDataSource]
@@ -34,6 +38,7 @@ class Overlays:
 
         # The scale stays that of the candles: an old zone far away must not press them flat.
         pane.y_range.renderers = list(pane.renderers)
+        self.pane, self.width = pane, 1000.0
         self.shown: tuple[str, ...] = ()
         self.sources = {
             layer: ColumnDataSource(_empty(names)) for layers in COLUMNS.values() for layer, names in layers.items()
@@ -61,8 +66,8 @@ class Overlays:
         rows : DataFrame
             As of `workbench.charts.candle_rows`, up to the newest bar; their highs and lows give the prices in view.
         """
-        view = _view(rows, now, start, end)
-        shapes: Shapes = {}
+        view = _view(rows, now, start, end, self.width)
+        shapes: Shapes = {layer: _empty(names) for f in self.shown for layer, names in COLUMNS[f].items()}
         if "smart_money" in self.shown and events.structure:
             shapes |= structure_shapes(events.structure, view)
         if "patterns" in self.shown:
@@ -79,15 +84,14 @@ class Overlays:
             source.data = columns
 
 
-def _view(rows: pd.DataFrame, now: int, start: float, end: float) -> View:
+def _view(rows: pd.DataFrame, now: int, start: float, end: float, width: float) -> View:
     """Return the window with the prices of its candles; of a window without candles those of all."""
     i = rows["i"].to_numpy()
     shown = (i >= start) & (i <= end)
     if not shown.any():
         shown[:] = True
-    return View(
-        now, start, end, float(rows["low"].to_numpy()[shown].min()), float(rows["high"].to_numpy()[shown].max())
-    )
+    low, high = float(rows["low"].to_numpy()[shown].min()), float(rows["high"].to_numpy()[shown].max())
+    return View(now, start, end, low, high, width)
 
 
 def _empty(names: Sequence[str]) -> dict[str, list[Any]]:

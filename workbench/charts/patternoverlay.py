@@ -35,7 +35,7 @@ _WORDS = {
     "head_shoulders_top": "Head and shoulders",
     "head_shoulders_bottom": "Inverse head and shoulders",
 }
-_FRAME = (1000.0, 370.0)  # pixels of a usual window: so near each other, labels would overlap
+_HEIGHT = 370.0  # pixels of the frame
 _LETTER, _ROW, _AWAY, _TRIES = 5.9, 20.0, 26.0, 6
 _Box = tuple[float, float, float]
 _Line = tuple[Sequence[float], Sequence[float]]
@@ -155,16 +155,16 @@ def _label(labels: dict[str, list[Any]], p: Pattern, words: str, color: str, vie
     end = _N_PIVOTS.get(p.kind, len(p.bars)) - 1
     text = f"{words} {p.score:.2f} {'▲' if p.direction > 0 else '▼'}"
     width = _LETTER * len(text)
-    x = _FRAME[0] * (p.known - view.start) / (view.end - view.start)
-    y = _FRAME[1] * (view.high - p.prices[end]) / max(view.high - view.low, 1e-12)
-    align = "right" if x + width > _FRAME[0] else "left"
+    x = (p.known - view.start) / view.bars_per_pixel
+    y = _HEIGHT * (view.high - p.prices[end]) / max(view.high - view.low, 1e-12)
+    align = "right" if x + width > view.width else "left"
     left = x - width if align == "right" else x
     outward = -1.0 if _is_high(p, end) else 1.0
     rows = [outward * (_AWAY + _ROW * k) for k in range(_TRIES)]
     free = (
         shift
         for shift in [*rows, *(-shift for shift in rows)]
-        if 0 < y + shift < _FRAME[1]
+        if 0 < y + shift < _HEIGHT
         and not any(left < other[1] and left + width > other[0] and abs(y + shift - other[2]) < _ROW for other in taken)
     )
     shift = next(free, rows[0])

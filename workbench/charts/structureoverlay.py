@@ -20,7 +20,8 @@ MOST_BREAKS, MOST_SWINGS, MOST_POOLS = 10, 40, 6
 LEAST_HEIGHT = 0.01
 """Thinner zones, as a part of the prices in view, are left out."""
 
-_TEXT_SHARE, _LINE_SHARE = 0.03, 0.035  # of the window's width and height: what a word takes
+_WORD = 30.0  # pixels of a word's width
+_LINE_SHARE = 0.035  # of the window's height: what a word takes
 _ZONE_TEXT = {"order_block": "OB", "fvg": "FVG"}
 _LEVEL_TEXT = {"previous_1d": ("PDH", "PDL"), "previous_1w": ("PWH", "PWL")}
 _BREAK_TEXT = {"bos": "BOS", "choch": "CHoCH"}
@@ -67,7 +68,7 @@ def _zones(kind: str, e: Arrays, view: View) -> tuple[dict[str, list[Any]], dict
         "edge": np.where(is_open[at], 0.65, 0.3).tolist(),
     }
     named = at[is_open[at]]
-    fits = view.now + 1.5 - _TEXT_SHARE * (view.end - view.start)
+    fits = view.now + 1.5 - _WORD * view.bars_per_pixel
     past = e["origin"][named] + 1.5  # right of the bars that made the zone, where price has left it
     text = {
         "x": np.maximum(np.minimum(past, fits), view.start).tolist(),
@@ -81,7 +82,7 @@ def _zones(kind: str, e: Arrays, view: View) -> tuple[dict[str, list[Any]], dict
 def _apart(view: View, *tables: dict[str, list[Any]]) -> None:
     """Blank the words that would be written over newer ones."""
     placed: list[tuple[float, float]] = []
-    width, height = _TEXT_SHARE * (view.end - view.start), _LINE_SHARE * (view.high - view.low)
+    width, height = _WORD * view.bars_per_pixel, _LINE_SHARE * (view.high - view.low)
     for table in tables:
         for k in range(len(table["text"]) - 1, -1, -1):
             x, y = table["x"][k], table["y"][k]

@@ -23,6 +23,8 @@ class View:
         Bar numbers at the left and right edge.
     low, high : float
         Prices between which the candles of the window lie.
+    width : float
+        Pixels from the left to the right edge.
     """
 
     now: int
@@ -30,6 +32,12 @@ class View:
     end: float
     low: float
     high: float
+    width: float = 1000.0
+
+    @property
+    def bars_per_pixel(self) -> float:
+        """Bars that take the width of one pixel."""
+        return (self.end - self.start) / self.width
 
     def sees(self, known: IntArray, left: IntArray | FloatArray, right: IntArray | FloatArray) -> BoolArray:
         """Say which events are known and lie, from their left to their right, at least partly in the window."""
