@@ -271,3 +271,18 @@ def test_a_look_back_longer_than_the_bars_is_told(capsys: pytest.CaptureFixture[
     assert "load more or shorten its window" in shown
     shown = said(["run", "backtest", "-p", "features=[rsi(14), rsi(90000)]", "-p", "symbols=[SPX]"], capsys, 2)
     assert "the warm-up of 'rsi(90000)' takes 90000 of" in shown
+
+
+def test_a_feature_of_certain_symbols_is_checked_on_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "lead.py").write_text(
+        "import pandas as pd\nfrom workbench.features import feature\n\n\n"
+        "@feature('lead_of_btc', inputs=('close',), warmup=0)\ndef lead_of_btc(bars):\n"
+        "    close = bars['close']\n"
+        "    return pd.DataFrame({s: close['BTC'].where(close[s].notna()) for s in close})\n"
+    )
+    try:
+        assert main(["features", "check", str(tmp_path / "lead.py"), "--symbols", "BTC", "ETH"]) == 0
+        assert capsys.readouterr().out == "lead_of_btc: ok\n"
+        assert main(["features", "check", str(tmp_path / "lead.py"), "--symbols", "BTC"]) == 2
+    finally:
+        REGISTRY.discard("lead_of_btc")

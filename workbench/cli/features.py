@@ -76,7 +76,14 @@ def show_(spec: str, *, json: bool = False) -> None:
 
 
 @app.command
-def check(module: Path | None = None, *, seed: int = 0, bars: int = 480, json: bool = False) -> int:
+def check(
+    module: Path | None = None,
+    *,
+    symbols: Annotated[list[str] | None, Parameter(negative=(), consume_multiple=True)] = None,
+    seed: int = 0,
+    bars: int = 480,
+    json: bool = False,
+) -> int:
     """Prove that features do not look ahead, keep their warm-up and give the same bar by bar; exit code 1 when not.
 
     Without a module, all registered features are checked on a seeded market. With one, only those that it registers,
@@ -86,6 +93,8 @@ def check(module: Path | None = None, *, seed: int = 0, bars: int = 480, json: b
     ----------
     module
         A Python file or a notebook that registers features with @indicator or @feature.
+    symbols
+        Names of the market's two or more symbols, for features that look at certain ones; A and B where left out.
     seed
         Seed of the market and of the random cuts.
     bars
@@ -98,7 +107,10 @@ def check(module: Path | None = None, *, seed: int = 0, bars: int = 480, json: b
     if not 100 <= bars <= 100_000:
         raise ConfigError(f"--bars must be between 100 and 100000, got {bars}; leave it at 480")
     names = None if module is None else load_features(module)
-    market = _trial_market(seed, bars if module is not None else max(bars, 700))
+    chosen = symbols or ["A", "B"]
+    if len(chosen) < 2:
+        raise ConfigError(f"--symbols names {len(chosen)}, at least two are needed: one lists late and has holes")
+    market = _trial_market(chosen, seed, bars if module is not None else max(bars, 700))
     results = check_all(
         market,
         seed=seed,
@@ -115,7 +127,7 @@ def compare(
     specs: Annotated[list[str], Parameter(negative=())],
     *,
     source: str = "sample",
-    symbols: Annotated[list[str] | None, Parameter(negative=())] = None,
+    symbols: Annotated[list[str] | None, Parameter(negative=(), consume_multiple=True)] = None,
     timeframe: str = "1d",
     horizon: int = 5,
     json: bool = False,
@@ -224,8 +236,8 @@ def _operators() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _trial_market(seed: int, n_bars: int) -> pd.DataFrame:
-    """Two symbols of differing start with holes, and what perpetuals have beside their bars.
+def _trial_market(symbols: list[str], seed: int, n_bars: int) -> pd.DataFrame:
+    """Symbols of which the last lists late and has holes, and what perpetuals have beside their bars.
 
     It begins on a Monday, and a month, a quarter and a year end within it: some leaks show only there.
     """
@@ -234,12 +246,12 @@ def _trial_market(seed: int, n_bars: int) -> pd.DataFrame:
 
     from workbench.data import load_bars
 
-    market = load_bars(_TRIAL.format(seed=seed, n_bars=n_bars), ["A", "B"], "1h")
+    market = load_bars(_TRIAL.format(seed=seed, n_bars=n_bars), symbols, "1h")
     market.index = market.index + (pd.Timestamp("2019-12-16", tz="UTC") - market.index[0])
     rng = np.random.default_rng(seed)
     due = pd.DatetimeIndex(market.index).hour % 8 == 0
     extra: dict[tuple[str, str], Any] = {}
-    for symbol in ("A", "B"):
+    for symbol in symbols:
         apart = rng.normal(0, 1e-3, n_bars)
         extra["funding_rate", symbol] = np.where(due, rng.normal(0, 1e-4, n_bars), 0.0)
         extra["basis", symbol] = apart
@@ -252,7 +264,7 @@ def _trial_market(seed: int, n_bars: int) -> pd.DataFrame:
     holes = rng.integers(60, n_bars - 30, n_bars // 25)
     late = np.zeros(n_bars, bool)
     late[:37], late[holes] = True, True
-    return whole.mask(np.outer(late, whole.columns.get_level_values(1) == "B"))
+    return whole.mask(np.outer(late, whole.columns.get_level_values(1) == symbols[-1]))
 
 
 def _progress(what: str, *, quiet: bool) -> Callable[[float], None]:

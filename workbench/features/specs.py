@@ -214,6 +214,8 @@ def _resolved(
         for name, text in specs.items():
             take(name, partial(_named, name, text, registry, specs))
         return bound
+    if not isinstance(specs, str | Feature | BoundFeature | Iterable):
+        raise ConfigError(f"features must be a spec or a list of them, got {specs!r}; write ['ret(1)', 'rsi(14)']")
     for spec in [specs] if isinstance(specs, str | Feature | BoundFeature) else specs:
         take(str(getattr(spec, "text", spec)), partial(_listed, spec, registry))
     return bound

@@ -312,6 +312,7 @@ def run_indicator(text: str, node: Call, arrays: list[Any]) -> FloatArray:
         shape = f"an array of shape {values.shape}" if isinstance(values, np.ndarray) else type(values).__name__
         raise DataError(
             f"feature {text!r} returned {shape}; it must return an array of its {n_rows} rows, shape ({n_rows},)"
+            + ("; write .to_numpy() at the end" if hasattr(values, "to_numpy") else "")
         )
     if values.dtype != np.float64:
         if values.dtype.kind not in "biuf":
