@@ -98,10 +98,10 @@ def rolling_mad(x: FloatArray, window: int, out: FloatArray) -> None:
         shift = 0.0
         for s in range(first, t + 1):
             shift += x[s] - x[t]
-        mean = x[t] + shift / window
+        shift /= window  # kept apart from x[t]: beside a high price level it would lose its digits
         total = 0.0
         for s in range(first, t + 1):
-            total += abs(x[s] - mean)
+            total += abs(x[s] - x[t] - shift)
         out[t] = total / window
 
 
