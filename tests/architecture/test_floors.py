@@ -31,6 +31,10 @@ HEAVY = (
     "talib",
     "numba",
     "arch",
+    "optuna",
+    "dask",
+    "distributed",
+    "joblib",
 )
 
 
