@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from workbench.tracking.gates import Gate, GatePolicy, Verdict, check_gates
 from workbench.tracking.judging import judge
-from workbench.tracking.ledger import Trial, TrialsLedger
+from workbench.tracking.ledger import Evaluated, Trial, TrialsLedger
 from workbench.tracking.mlflow_runs import attach_artifacts, list_runs, log_record, relog
 from workbench.tracking.promotion import Promotion, promote, rollback
 from workbench.tracking.promotion_ledger import list_promotions
 from workbench.tracking.record import RunRecord
 from workbench.tracking.records import latest_record, list_records, load_record, read_record, write_record
 from workbench.tracking.registry import champion_folder, list_models, register_model
+from workbench.tracking.sketches import Sketch, sketch_of, sketches_of
+from workbench.tracking.standing import Standing, standing_of
 from workbench.tracking.store import mlflow_environment, prepare_store
 from workbench.tracking.tracker import Tracker, start_run
 
 __all__ = [
+    "Evaluated",
     "Gate",
     "GatePolicy",
     "Promotion",
     "RunRecord",
+    "Sketch",
+    "Standing",
     "Tracker",
     "Trial",
     "TrialsLedger",
@@ -41,6 +46,9 @@ __all__ = [
     "register_model",
     "relog",
     "rollback",
+    "sketch_of",
+    "sketches_of",
+    "standing_of",
     "start_run",
     "write_record",
 ]

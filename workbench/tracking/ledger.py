@@ -24,6 +24,7 @@ from workbench.ops.files import atomic_path
 from workbench.ops.locks import file_lock
 from workbench.tracking import ledger_sql as sql
 from workbench.tracking.record import to_json
+from workbench.tracking.sketches import Sketch
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,6 +59,15 @@ class Trial:
     sharpe_variance: float = 0.0
 
 
+@dataclass(frozen=True)
+class Evaluated:
+    """The latest evaluation of one trial: Sharpe ratio per period, number of returns, their sketch where kept."""
+
+    sharpe: float
+    n_obs: int
+    sketch: Sketch | None
+
+
 class TrialsLedger:
     """Append-only ledger of trials in one sqlite file; safe with many writing processes and with a killed one.
 
@@ -83,6 +93,7 @@ class TrialsLedger:
         content_hash: str,
         now: datetime,
         series: str = "",
+        sketch: Sketch | None = None,
     ) -> Trial:
         """Count an evaluated configuration; the same one again is the same trial, and a further evaluation of it.
 
@@ -105,6 +116,8 @@ class TrialsLedger:
         series : str
             Hash of the prices that leaves out every name. Data sets that share one are one series: their trials are
             counted together. Empty where unknown.
+        sketch : Sketch, optional
+            The returns in short, by which trials that are the same bet are told from others.
 
         Raises
         ------
@@ -113,10 +126,17 @@ class TrialsLedger:
         ArtifactError
             When the ledger is damaged, locked for too long or not writable.
         """
-        return self.record_many(dataset, [(config_hash, config, sharpe, n_obs)], content_hash, now, series)[0]
+        rows = [(config_hash, config, sharpe, n_obs)]
+        return self.record_many(dataset, rows, content_hash, now, series, [sketch])[0]
 
     def record_many(
-        self, dataset: str, rows: Sequence[Row], content_hash: str, now: datetime, series: str = ""
+        self,
+        dataset: str,
+        rows: Sequence[Row],
+        content_hash: str,
+        now: datetime,
+        series: str = "",
+        sketches: Sequence[Sketch | None] = (),
     ) -> list[Trial]:
         """Count many evaluated configurations, such as those of a sweep, in one transaction: all of them or none.
 
@@ -124,6 +144,8 @@ class TrialsLedger:
         ----------
         rows : sequence of (config_hash, config, sharpe, n_obs)
             One evaluation each; the other arguments are those of `record`.
+        sketches : sequence of Sketch or None
+            One per row, or none at all.
 
         Returns
         -------
@@ -144,7 +166,8 @@ class TrialsLedger:
             alike = _alike(db, dataset, series)
             following = db.execute(sql.NEXT_NUMBER, (dataset,)).fetchone()[0]
             seen = []
-            for (config_hash, _, sharpe, n_obs), text in zip(rows, texts, strict=True):
+            shorts = sketches or [None] * len(rows)
+            for (config_hash, _, sharpe, n_obs), text, sketch in zip(rows, texts, shorts, strict=True):
                 known = _first_seen(db, alike, config_hash)
                 found = db.execute(sql.NUMBER, (dataset, config_hash)).fetchone()
                 number = found[0] if found else following
@@ -153,7 +176,9 @@ class TrialsLedger:
                     following += 1
                 value = float(sharpe) if math.isfinite(sharpe) else None
                 evaluation = (dataset, number, value, int(n_obs), content_hash, stamp, series)
-                db.execute(sql.ADD_EVALUATION, evaluation)
+                added = db.execute(sql.ADD_EVALUATION, evaluation).lastrowid
+                if sketch is not None:
+                    db.execute(sql.ADD_SKETCH, (added, sketch.days, sketch.first, sketch.to_bytes()))
                 seen.append((number, known is None, known or stamp))
             n_trials, variance = _standing(db, dataset)
             db.execute("COMMIT")
@@ -197,6 +222,23 @@ class TrialsLedger:
         """Return the count and the variance of the trials, both of the same moment."""
         with self._open() as db:
             return (0, None) if db is None else _standing(db, dataset, up_to)
+
+    def evaluated(self, dataset: str) -> dict[str, Evaluated]:
+        """Return every distinct trial of the series by its hash: latest Sharpe ratio, bars, and returns in short."""
+        with self._open() as db:
+            if db is None:
+                return {}
+            db.execute("BEGIN")
+            names = _alike(db, dataset)
+            rows = [row for name in names for row in db.execute(sql.EVALUATIONS, (name,))]
+            kept = [r for name in names for r in db.execute(sql.SKETCHES, (name,))] if sql.has_sketches(db) else []
+            db.execute("COMMIT")
+        sketches = {row[0]: Sketch.from_bytes(*row[2:]) for row in sorted(kept, key=itemgetter(1))}
+        latest = {row[0]: row for row in sorted(rows, key=itemgetter(1))}
+        return {
+            key: Evaluated(float("nan") if sharpe is None else sharpe, n_obs, sketches.get(key))
+            for key, _, sharpe, n_obs in latest.values()
+        }
 
     def trials(self, dataset: str) -> pd.DataFrame:
         """Return one row per trial, by number: what it was, when it was seen, its latest Sharpe ratio per period."""

@@ -18,14 +18,21 @@ CREATE TABLE evaluations (
 ) STRICT;
 CREATE INDEX evaluations_of_trial ON evaluations (dataset, number, id);
 """
+_SKETCHES = """
+CREATE TABLE sketches (
+    evaluation INTEGER PRIMARY KEY REFERENCES evaluations (id), days INTEGER NOT NULL, first INTEGER NOT NULL,
+    sums BLOB NOT NULL
+) STRICT;
+"""
 _ADD_SERIES = "ALTER TABLE evaluations ADD COLUMN series TEXT NOT NULL DEFAULT ''"
 _SERIES_INDEX = "CREATE INDEX evaluations_of_series ON evaluations (series, dataset)"
 _FORBID = (
     "CREATE TRIGGER {table}_{verb} BEFORE {verb} ON {table} "
     "BEGIN SELECT RAISE(ABORT, 'the trials ledger is append-only'); END;"
 )
-_TRIGGERS = "".join(_FORBID.format(table=t, verb=v) for t in ("trials", "evaluations") for v in ("UPDATE", "DELETE"))
-SCHEMA = f"BEGIN; {_TABLES} {_SERIES_INDEX}; {_TRIGGERS} COMMIT; PRAGMA journal_mode = WAL;"
+_VERBS = ("UPDATE", "DELETE")
+_TRIGGERS = "".join(_FORBID.format(table=t, verb=v) for t in ("trials", "evaluations", "sketches") for v in _VERBS)
+SCHEMA = f"BEGIN; {_TABLES} {_SKETCHES} {_SERIES_INDEX}; {_TRIGGERS} COMMIT; PRAGMA journal_mode = WAL;"
 
 LATEST = """
 SELECT t.number, t.config_hash, t.config, t.first_seen, e.sharpe, e.n_obs, e.content_hash, e.evaluated AS last_seen,
@@ -42,6 +49,12 @@ NUMBER = "SELECT number FROM trials WHERE dataset = ? AND config_hash = ?"
 ADD_TRIAL = "INSERT INTO trials (dataset, number, config_hash, config, first_seen) VALUES (?, ?, ?, ?, ?)"
 ADD_EVALUATION = """
 INSERT INTO evaluations (dataset, number, sharpe, n_obs, content_hash, evaluated, series) VALUES (?, ?, ?, ?, ?, ?, ?)
+"""
+ADD_SKETCH = "INSERT INTO sketches (evaluation, days, first, sums) VALUES (?, ?, ?, ?)"
+SKETCHES = """
+SELECT t.config_hash, s.evaluation, s.days, s.first, s.sums FROM trials t
+  JOIN evaluations e ON e.dataset = t.dataset AND e.number = t.number JOIN sketches s ON s.evaluation = e.id
+WHERE t.dataset = ? ORDER BY s.evaluation
 """
 ALIKE = """
 SELECT DISTINCT o.dataset FROM evaluations o
@@ -74,8 +87,17 @@ def has_series(db: sqlite3.Connection) -> bool:
     return any(row[1] == "series" for row in db.execute("PRAGMA table_info(evaluations)"))
 
 
+def has_sketches(db: sqlite3.Connection) -> bool:
+    """Say whether the file keeps the trials' returns in short; files of the first two versions did not."""
+    return db.execute("SELECT 1 FROM sqlite_master WHERE name = 'sketches'").fetchone() is not None
+
+
 def upgrade(db: sqlite3.Connection) -> None:
-    """Add what a file of the first version lacks; the caller holds the write lock. Rows and triggers stay."""
+    """Add what a file of an older version lacks; the caller holds the write lock. Rows and triggers stay."""
+    if not has_sketches(db):
+        db.execute(_SKETCHES)
+        for verb in _VERBS:
+            db.execute(_FORBID.format(table="sketches", verb=verb))
     if not has_series(db):
         db.execute(_ADD_SERIES)
         db.execute(_SERIES_INDEX)
