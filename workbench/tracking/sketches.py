@@ -31,17 +31,17 @@ class Sketch:
         Length of a bucket: 1, or 7 for spans of more than 512 days.
     first
         Number of the first bucket, counted from 1970-01-01.
-    values
+    sums
         One sum per bucket, (n_buckets,); NaN where there was no bar.
     """
 
     days: int
     first: int
-    values: FloatArray
+    sums: FloatArray
 
     def to_bytes(self) -> bytes:
         """Return the values as 32-bit floats, little-endian."""
-        return self.values.astype("<f4").tobytes()
+        return self.sums.astype("<f4").tobytes()
 
     @classmethod
     def from_bytes(cls, days: int, first: int, data: bytes) -> Sketch:
@@ -85,20 +85,20 @@ def aligned(sketches: Sequence[Sketch]) -> FloatArray:
     days = max(s.days for s in sketches)
     coarse = [_coarser(s, days) for s in sketches]
     first = min(s.first for s in coarse)
-    last = max(s.first + len(s.values) for s in coarse)
+    last = max(s.first + len(s.sums) for s in coarse)
     matrix = np.full((last - first, len(coarse)), np.nan)
     for column, sketch in enumerate(coarse):
         start = sketch.first - first
-        matrix[start : start + len(sketch.values), column] = sketch.values
+        matrix[start : start + len(sketch.sums), column] = sketch.sums
     return matrix
 
 
 def _coarser(sketch: Sketch, days: int) -> Sketch:
     if sketch.days == days:
         return sketch
-    bucket = (sketch.first + np.arange(len(sketch.values))) * sketch.days // days
+    bucket = (sketch.first + np.arange(len(sketch.sums))) * sketch.days // days
     place = bucket - bucket[0]
-    known = ~np.isnan(sketch.values)
+    known = ~np.isnan(sketch.sums)
     counts = np.bincount(place, weights=known.astype(np.float64))
-    sums = np.bincount(place, weights=np.where(known, sketch.values, 0.0))
+    sums = np.bincount(place, weights=np.where(known, sketch.sums, 0.0))
     return Sketch(days, int(bucket[0]), np.where(counts > 0, sums, np.nan))

@@ -67,7 +67,7 @@ def standing_of(ledger: TrialsLedger, dataset: str) -> Standing:
     returns = aligned([t.sketch for t in drawn.values() if t.sketch is not None])
     found = effective_trials(returns)
     bars = _bars_per_bucket(list(drawn.values()))
-    floor = 1.0 / (max(median(t.n_obs for t in trials.values()), 2) - 1)
+    floor = 1.0 / (max(median(t.n_obs for t in trials.sums()), 2) - 1)
     return Standing(
         n_trials=n_trials,
         sharpe_variance=variance or 0.0,
@@ -95,9 +95,9 @@ def overfitting_of(returns: FloatArray) -> float:
 
 
 def _moves(trial: Evaluated) -> bool:
-    return trial.sketch is not None and float(np.nanstd(trial.sketch.values)) > 0
+    return trial.sketch is not None and float(np.nanstd(trial.sketch.sums)) > 0
 
 
 def _bars_per_bucket(trials: list[Evaluated]) -> float:
-    ratios = [t.n_obs / max(int((~np.isnan(t.sketch.values)).sum()), 1) for t in trials if t.sketch is not None]
+    ratios = [t.n_obs / max(int((~np.isnan(t.sketch.sums)).sum()), 1) for t in trials if t.sketch is not None]
     return max(median(ratios), 1.0)
