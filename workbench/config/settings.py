@@ -23,6 +23,8 @@ class Settings:
     mlflow_uri: str
     mode: str = "lab"
     venues_at: str = ""
+    sweep_backend: str = "threads"
+    dask_address: str = ""
 
     @property
     def runs_dir(self) -> Path:
@@ -45,6 +47,11 @@ class Settings:
         return self.data_dir / "cache" / "features"
 
     @property
+    def sweeps_dir(self) -> Path:
+        """Finished parts of sweeps, kept by content so that a killed one goes on; may be deleted at any time."""
+        return self.data_dir / "cache" / "sweeps"
+
+    @property
     def ledger_path(self) -> Path:
         """The append-only trials ledger."""
         return self.experiments_dir / "trials.db"
@@ -56,7 +63,8 @@ def load_settings(env: Mapping[str, str] | None = None, cwd: Path | None = None)
     Variables: ``WORKBENCH_HOME``, ``WORKBENCH_DATA``, ``WORKBENCH_EXPERIMENTS``, ``WORKBENCH_NOTEBOOKS`` (folders),
     ``WORKBENCH_MLFLOW_URI`` (default sqlite in the experiments folder), ``WORKBENCH_MODE`` (``lab`` or ``job``) and
     ``WORKBENCH_VENUES_AT`` (address of a replay venue that stands in for all venues, such as
-    ``http://127.0.0.1:8787``; empty = the venues themselves).
+    ``http://127.0.0.1:8787``; empty = the venues themselves). ``WORKBENCH_SWEEP_BACKEND`` (``threads``, ``processes`` or
+    ``dask``) says where sweeps run, ``WORKBENCH_DASK_ADDRESS`` names a cluster's scheduler (empty = one made here).
     """
     env = os.environ if env is None else env
     home = Path(env["WORKBENCH_HOME"]).resolve() if env.get("WORKBENCH_HOME") else find_home(cwd or Path.cwd())
@@ -69,6 +77,8 @@ def load_settings(env: Mapping[str, str] | None = None, cwd: Path | None = None)
         mlflow_uri=env.get("WORKBENCH_MLFLOW_URI") or f"sqlite:///{experiments / 'mlflow.db'}?timeout=30",
         mode=env.get("WORKBENCH_MODE") or "lab",
         venues_at=env.get("WORKBENCH_VENUES_AT") or "",
+        sweep_backend=env.get("WORKBENCH_SWEEP_BACKEND") or "threads",
+        dask_address=env.get("WORKBENCH_DASK_ADDRESS") or "",
     )
 
 
