@@ -63,8 +63,8 @@ def load_settings(env: Mapping[str, str] | None = None, cwd: Path | None = None)
     Variables: ``WORKBENCH_HOME``, ``WORKBENCH_DATA``, ``WORKBENCH_EXPERIMENTS``, ``WORKBENCH_NOTEBOOKS`` (folders),
     ``WORKBENCH_MLFLOW_URI`` (default sqlite in the experiments folder), ``WORKBENCH_MODE`` (``lab`` or ``job``) and
     ``WORKBENCH_VENUES_AT`` (address of a replay venue that stands in for all venues, such as
-    ``http://127.0.0.1:8787``; empty = the venues themselves). ``WORKBENCH_SWEEP_BACKEND`` (``threads``, ``processes`` or
-    ``dask``) says where sweeps run, ``WORKBENCH_DASK_ADDRESS`` names a cluster's scheduler (empty = one made here).
+    ``http://127.0.0.1:8787``; empty = the venues themselves). ``WORKBENCH_SWEEP_BACKEND`` (``threads``, ``processes``
+    or ``dask``) says where sweeps run, ``WORKBENCH_DASK_ADDRESS`` names a cluster's scheduler (empty = one made here).
     """
     env = os.environ if env is None else env
     home = Path(env["WORKBENCH_HOME"]).resolve() if env.get("WORKBENCH_HOME") else find_home(cwd or Path.cwd())

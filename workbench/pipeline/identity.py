@@ -33,6 +33,7 @@ def trial_configuration(parameters: BacktestParameters | TrainParameters, plan: 
         "volatility_target": plan.volatility_target,
         "max_leverage": plan.max_leverage,
         "costs_bps": [plan.fee_bps, plan.slippage_bps],
+        **({"execution": plan.execution.describe(), "capital": plan.capital} if plan.execution else {}),
     }
 
 

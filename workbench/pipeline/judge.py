@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -9,15 +10,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from workbench.backtest import Forecasts, deflated_sharpe_ratio, probabilistic_sharpe_ratio
+from workbench.backtest import (
+    Forecasts,
+    deflated_sharpe_ratio,
+    expected_max_sharpe_ratio,
+    minimum_track_record_length,
+    probabilistic_sharpe_ratio,
+)
 from workbench.config import Settings
+from workbench.data import Dataset
 from workbench.pipeline.identity import trial_configuration, trial_hash
 from workbench.pipeline.portfolio import BASELINES
+from workbench.risk import periods_per_year
 from workbench.typing import Json
 
 if TYPE_CHECKING:
     from workbench.features import Design
     from workbench.pipeline.record import Evaluation
+    from workbench.tracking import TrialsLedger
 
 
 @dataclass(frozen=True)
@@ -33,16 +43,31 @@ class Judgement:
 
 def judge(evaluation: Evaluation, settings: Settings, now: datetime) -> Judgement:
     """Measure a run, count its configuration as a trial of its dataset, deflate its Sharpe ratio and ask the gates."""
-    from workbench.tracking import TrialsLedger, check_gates
+    from workbench.tracking import check_gates
 
-    parameters, dataset, plan = evaluation.parameters, evaluation.dataset, evaluation.plan
-    portfolio, forecasts, design = evaluation.portfolio, evaluation.forecasts, evaluation.design
+    plan, portfolio = evaluation.plan, evaluation.portfolio
+    forecasts, design = evaluation.forecasts, evaluation.design
     metrics = portfolio.strategy.summary(plan.confidence) | forecast_metrics(forecasts, design)
     baselines = {name: portfolio.results[name].summary(plan.confidence) for name in BASELINES}
+    configuration = trial_configuration(evaluation.parameters, plan)
     net = portfolio.strategy.returns
-    configuration = trial_configuration(parameters, plan)
-    identity = trial_hash(configuration)
-    ledger = TrialsLedger(settings.ledger_path)
+    trial = count_trial(configuration, net, evaluation.dataset, settings, now)
+    metrics |= believed(net, trial)
+    verdict = check_gates(metrics, baselines)
+    return Judgement(
+        metrics=metrics,
+        baselines=baselines,
+        trial=trial,
+        verdict=verdict.as_dict(),
+        reliability=_reliability(forecasts, design),
+    )
+
+
+def count_trial(configuration: Json, net: pd.Series, dataset: Dataset, settings: Settings, now: datetime) -> Json:
+    """Count one evaluated configuration in the ledger and return its place and where its data set now stands."""
+    from workbench.tracking import TrialsLedger, sketch_of
+
+    identity, ledger = trial_hash(configuration), TrialsLedger(settings.ledger_path)
     trial = ledger.record(
         dataset=dataset.name,
         config_hash=identity,
@@ -52,20 +77,46 @@ def judge(evaluation: Evaluation, settings: Settings, now: datetime) -> Judgemen
         content_hash=dataset.content_hash,
         now=now,
         series=dataset.series_hash,
+        sketch=sketch_of(net),
     )
-    metrics["n_trials"] = float(trial.n_trials)
-    metrics["probabilistic_sharpe_ratio"] = probabilistic_sharpe_ratio(net)
-    metrics["deflated_sharpe_ratio"] = deflated_sharpe_ratio(
-        net, n_trials=trial.n_trials, sharpe_variance=trial.sharpe_variance or 0.0
-    )
-    verdict = check_gates(metrics, baselines)
-    return Judgement(
-        metrics=metrics,
-        baselines=baselines,
-        trial={**asdict(trial), "config_hash": identity},
-        verdict=verdict.as_dict(),
-        reliability=_reliability(forecasts, design),
-    )
+    return standing_among(ledger, dataset.name, asdict(trial) | {"config_hash": identity})
+
+
+def standing_among(ledger: TrialsLedger, dataset: str, trial: Json) -> Json:
+    """Add to a counted trial what its data set's trials come down to: independent bets, their spread, overfitting."""
+    from workbench.tracking import standing_of
+
+    standing = standing_of(ledger, dataset)
+    return trial | {
+        "n_effective": standing.n_effective,
+        "effective_variance": standing.effective_variance,
+        "probability_of_overfitting": standing.probability_of_overfitting,
+        "cluster": standing.clusters.get(str(trial["config_hash"])),
+    }
+
+
+def believed(net: pd.Series, trial: Json) -> dict[str, float]:
+    """Return how far a Sharpe ratio can be believed after all trials, from the place `count_trial` gave it.
+
+    ``deflated_sharpe_ratio`` counts independent bets, ``deflated_sharpe_ratio_all_trials`` every configuration.
+    """
+    n_effective, n_trials = float(trial["n_effective"]), int(trial["n_trials"])
+    periods = periods_per_year(pd.DatetimeIndex(net.index))
+    luck = expected_max_sharpe_ratio(n_effective, float(trial["effective_variance"]))
+    return {
+        "n_trials": float(n_trials),
+        "n_effective_trials": n_effective,
+        "probabilistic_sharpe_ratio": probabilistic_sharpe_ratio(net),
+        "expected_max_sharpe_ratio": luck * math.sqrt(periods),
+        "deflated_sharpe_ratio": deflated_sharpe_ratio(
+            net, n_trials=n_effective, sharpe_variance=float(trial["effective_variance"])
+        ),
+        "deflated_sharpe_ratio_all_trials": deflated_sharpe_ratio(
+            net, n_trials=n_trials, sharpe_variance=float(trial["sharpe_variance"] or 0.0)
+        ),
+        "minimum_track_record_length": minimum_track_record_length(net),
+        "probability_of_backtest_overfitting": float(trial["probability_of_overfitting"]),
+    }
 
 
 def per_bar_sharpe(returns: pd.Series) -> float:

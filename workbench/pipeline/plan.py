@@ -10,9 +10,10 @@ import pandas as pd
 
 from workbench.backtest import WalkForward, position_rule
 from workbench.config import BacktestParameters, Spec, TrainParameters
-from workbench.errors import DataError
+from workbench.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    from workbench.backtest.execution import Execution
     from workbench.backtest.market import Rebalance
     from workbench.features import Design
 
@@ -22,7 +23,10 @@ _DEFAULTS = BacktestParameters()
 
 @dataclass(frozen=True)
 class Plan:
-    """Model, folds, rule and costs of one run."""
+    """Model, folds, rule and costs of one run.
+
+    ``execution`` is None where orders meet fee and slippage alone.
+    """
 
     model: str
     factory: ModelFactory
@@ -34,6 +38,8 @@ class Plan:
     fee_bps: float
     slippage_bps: float
     confidence: float
+    execution: Execution | None = None
+    capital: float = 1.0
 
 
 def plan_backtest(parameters: BacktestParameters) -> Plan:
@@ -53,7 +59,29 @@ def plan_backtest(parameters: BacktestParameters) -> Plan:
         fee_bps=parameters.fee_bps,
         slippage_bps=parameters.slippage_bps,
         confidence=parameters.confidence,
+        execution=execution_of(parameters),
+        capital=parameters.capital,
     )
+
+
+def execution_of(parameters: Any) -> Execution | None:
+    """Return how orders meet the market, from parameters with costs and ``execution`` specs; None for costs alone.
+
+    Raises
+    ------
+    ConfigError
+        When a spec is unknown or out of bounds, or ``max_leverage`` is above 1 without a margin.
+    """
+    if not parameters.execution:
+        if parameters.max_leverage > 1:
+            raise ConfigError(
+                f"max_leverage {parameters.max_leverage:g} borrows; add a spec such as "
+                f"margin(leverage={parameters.max_leverage:g}, maintenance=0.05) to execution, or lower it to 1"
+            )
+        return None
+    from workbench.backtest.execution import Execution
+
+    return Execution.from_specs(parameters.execution, fee_bps=parameters.fee_bps, slippage_bps=parameters.slippage_bps)
 
 
 def plan_training(parameters: TrainParameters, design: Design) -> Plan:

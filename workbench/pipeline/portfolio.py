@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,11 +14,14 @@ from workbench.risk import volatility_target
 from workbench.typing import Bars, Panel
 
 if TYPE_CHECKING:
+    from workbench.backtest.execution import Execution
     from workbench.backtest.market import Rebalance
     from workbench.features import Design
 
 STRATEGY = "strategy"
-BASELINES = ("zero", "persistence", "buy_and_hold")
+BASELINES = ("zero", "persistence", "buy_and_hold", "equal_weight")
+
+_BASELINE_REBALANCE: dict[str, Rebalance] = {"buy_and_hold": "on_change", "equal_weight": "every_bar"}
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Portfolio:
 
     @property
     def returns(self) -> pd.DataFrame:
-        """Net simple return per bar, time × (strategy, zero, persistence, buy_and_hold)."""
+        """Net simple return per bar, time × (strategy, zero, persistence, buy_and_hold, equal_weight)."""
         return pd.DataFrame({name: result.returns for name, result in self.results.items()})
 
 
@@ -42,7 +45,8 @@ def trade(forecasts: Forecasts, design: Design, bars: Bars, plan: Plan) -> Portf
     """Turn out-of-sample forecasts into positions and simulate them beside the baselines.
 
     Every portfolio decides at the closes of the same out-of-sample bars, fills at the following opens and pays the same
-    costs. Buy-and-hold buys once; the others follow the plan's rebalancing. A symbol that rests keeps its last
+    costs; stops and other exits are the strategy's alone. Buy-and-hold buys once and drifts, equal weight buys back its
+    shares at every bar, the others follow the plan's rebalancing. A symbol that rests keeps its last
     decision, which is filled at its own next open, as its label promises; a missing forecast at one of its bars is no
     order.
     """
@@ -50,24 +54,23 @@ def trade(forecasts: Forecasts, design: Design, bars: Bars, plan: Plan) -> Portf
     oos = bars.loc[forecast.index[0] : forecast.index[-1]]
     forecast = forecast.reindex(index=oos.index, columns=list(oos["close"].columns))
 
-    def simulated(targets: Panel, rebalance: Rebalance) -> BacktestResult:
+    def simulated(targets: Panel, rebalance: Rebalance, execution: Execution | None) -> BacktestResult:
+        costs: dict[str, Any] = {"execution": execution}
+        if execution is None:
+            costs = {"fee_bps": plan.fee_bps, "slippage_bps": plan.slippage_bps}
         return simulate(
-            targets,
-            oos,
-            fee_bps=plan.fee_bps,
-            slippage_bps=plan.slippage_bps,
-            max_leverage=plan.max_leverage,
-            rebalance=rebalance,
+            targets, oos, initial_cash=plan.capital, max_leverage=plan.max_leverage, rebalance=rebalance, **costs
         )
 
     def decided(rule: str, scores: Panel) -> Panel:
         return _kept_over_rest(position_rule(rule, scores, max_leverage=plan.max_leverage), oos)
 
     targets = _sized(decided(plan.rule, forecast), bars, plan)
-    results = {STRATEGY: simulated(targets, plan.rebalance)}
+    results = {STRATEGY: simulated(targets, plan.rebalance, plan.execution)}
+    plain = plan.execution.without_exits() if plan.execution else None
     for name in BASELINES:
         baseline = decided("sign", _baseline_forecast(name, design, forecast))
-        results[name] = simulated(baseline, "on_change" if name == "buy_and_hold" else plan.rebalance)
+        results[name] = simulated(baseline, _BASELINE_REBALANCE.get(name, plan.rebalance), plain)
     return Portfolio(results)
 
 
@@ -92,8 +95,9 @@ def _sized(positions: Panel, bars: Bars, plan: Plan) -> Panel:
 def _baseline_forecast(name: str, design: Design, like: Panel) -> Panel:
     from workbench.models import build
 
+    model = "buy_and_hold" if name == "equal_weight" else name  # both are always long
     last_return = design.last_return
     column = last_return.to_numpy(dtype=np.float64)[:, None]
-    proba = build(name, 0).fit(column, np.zeros(len(column), dtype=np.int64)).predict_proba(column)
+    proba = build(model, 0).fit(column, np.zeros(len(column), dtype=np.int64)).predict_proba(column)
     forecast = pd.Series(proba[:, 2] - proba[:, 0], index=last_return.index).unstack("symbol")
     return forecast.reindex(index=like.index, columns=like.columns)

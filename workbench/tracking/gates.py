@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from workbench.typing import Json
 
 _MISSED = ", missed by "
+_OVERFITTING = "probability_of_backtest_overfitting"
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,9 @@ class GatePolicy:
     ----------
     deflated_sharpe_ratio : float
         Least probability that the Sharpe ratio is above what luck gives the best of all trials.
+    probability_of_backtest_overfitting : float
+        Largest probability that the best of the trials is worse than their median afterwards; asked only where at
+        least ten trials were measured.
     max_drawdown : float
         Largest fall from a peak, positive fraction of equity.
     min_bars : int
@@ -30,6 +34,7 @@ class GatePolicy:
     """
 
     deflated_sharpe_ratio: float = 0.95
+    probability_of_backtest_overfitting: float = 0.5
     max_drawdown: float = 0.35
     min_bars: int = 250
     min_fills: int = 30
@@ -85,17 +90,21 @@ def check_gates(
 
     Notes
     -----
-    A missing or NaN value fails its gate. A baseline that never moves (``zero``, or one with an annual volatility
-    of 0) counts as a Sharpe ratio of 0: doing nothing must be beaten too.
+    A missing or NaN value fails its gate, except where nothing was to be measured: the probability of overfitting needs
+    ten trials, the lock-box's openings a lock-box that was opened (a second opening is refused). A baseline that never
+    moves (``zero``, or one with an annual volatility of 0) counts as a Sharpe ratio of 0: doing nothing must be beaten
+    too.
     """
     policy = policy or GatePolicy()
     sharpe = metrics.get("sharpe_ratio")
     gates = [
         _gate("deflated_sharpe_ratio", metrics.get("deflated_sharpe_ratio"), ">=", policy.deflated_sharpe_ratio),
+        *_when_measured(_OVERFITTING, metrics, policy.probability_of_backtest_overfitting),
         _gate("max_drawdown", metrics.get("max_drawdown"), "<=", policy.max_drawdown),
         *(_beats(sharpe, name, baselines.get(name)) for name in policy.baselines),
         _gate("n_bars", metrics.get("n_bars"), ">=", policy.min_bars),
         _gate("n_fills", metrics.get("n_fills"), ">=", policy.min_fills),
+        *_when_measured("lockbox_openings", metrics, 1),
     ]
     return Verdict(all(g.passed for g in gates), tuple(gates))
 
@@ -108,6 +117,11 @@ def _beats(sharpe: float | None, name: str, measures: Mapping[str, float] | None
     if math.isnan(threshold) and (name == "zero" or measures.get("annual_volatility") == 0):
         threshold = 0.0
     return _gate(f"beats_{name}", sharpe, ">", threshold, label="sharpe_ratio", suffix=f" of {name}")
+
+
+def _when_measured(name: str, metrics: Mapping[str, float], most: float) -> list[Gate]:
+    value = metrics.get(name, math.nan)
+    return [] if math.isnan(value) else [_gate(name, value, "<=", most)]
 
 
 def _gate(name: str, value: float | None, relation: str, threshold: float, label: str = "", suffix: str = "") -> Gate:

@@ -14,6 +14,7 @@ from workbench.tracking.gates import GatePolicy, Verdict, check_gates
 from workbench.tracking.ledger import TrialsLedger
 from workbench.tracking.record import RunRecord
 from workbench.tracking.records import record_folder
+from workbench.tracking.standing import Standing, standing_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,10 +42,12 @@ def judge(settings: Settings, record: RunRecord, policy: GatePolicy | None = Non
             "run the experiment again"
         )
     net = returns["strategy"]
-    deflated = _deflated(settings, record, net)
+    standing = standing_of(TrialsLedger(settings.ledger_path), str(record.dataset.get("name", "")))
+    deflated = _deflated(standing, record, net)
     stated = record.metrics
     metrics = {
         **stated,
+        **_overfitting(stated.get("probability_of_backtest_overfitting"), standing.probability_of_overfitting),
         "sharpe_ratio": _lower(stated.get("sharpe_ratio"), risk.sharpe_ratio(net)),
         "max_drawdown": _higher(stated.get("max_drawdown"), risk.max_drawdown(net)),
         "deflated_sharpe_ratio": _lower(stated.get("deflated_sharpe_ratio"), deflated),
@@ -86,15 +89,21 @@ def check_origin(folder: Path, run_id: str) -> None:
         )
 
 
-def _deflated(settings: Settings, record: RunRecord, returns: pd.Series) -> float:
+def _deflated(standing: Standing, record: RunRecord, returns: pd.Series) -> float:
     from workbench.risk import deflated_sharpe_ratio
 
-    known = returns.dropna()
-    counted, variance = TrialsLedger(settings.ledger_path).standing(str(record.dataset.get("name", "")))
-    n_trials = max(counted, int(record.trial.get("n_trials") or 1))
+    known, trial = returns.dropna(), record.trial
+    counted = float(trial.get("n_effective") or trial.get("n_trials") or 1)
     floor = 1.0 / (max(len(known), 2) - 1)  # the ledger's, where it is gone and only the record knows of other trials
-    spread = max(variance or floor, float(record.trial.get("sharpe_variance") or 0.0))
-    return float(deflated_sharpe_ratio(known, n_trials=n_trials, sharpe_variance=spread))
+    stated = float(trial.get("effective_variance") or trial.get("sharpe_variance") or 0.0)
+    spread = max(standing.effective_variance or floor, stated)
+    return float(deflated_sharpe_ratio(known, n_trials=max(standing.n_effective, counted), sharpe_variance=spread))
+
+
+def _overfitting(stated: float | None, measured: float) -> dict[str, float]:
+    """Return the higher of the stated and today's probability of overfitting, where either is known."""
+    known = [v for v in (stated, measured) if v is not None and not math.isnan(v)]
+    return {"probability_of_backtest_overfitting": max(known)} if known else {}
 
 
 def _lower(stated: float | None, measured: float) -> float:
