@@ -9,7 +9,12 @@ import pytest
 from workbench.data import check_bars, content_hash, load_dataset, synthetic_market
 from workbench.errors import ConfigError
 
-SPECS = ["gbm(seed=5, n_bars=3000)", "regimes(seed=5, n_bars=3000)", "planted(seed=5, n_bars=3000, strength=0.5)"]
+SPECS = [
+    "gbm(seed=5, n_bars=3000)",
+    "regimes(seed=5, n_bars=3000)",
+    "planted(seed=5, n_bars=3000, strength=0.5)",
+    "trending(seed=5, n_bars=3000)",
+]
 
 
 @pytest.mark.parametrize("spec", SPECS)
@@ -65,6 +70,19 @@ def test_planted_truth_has_its_correlation_and_its_closed_form_accuracy(strength
     assert np.corrcoef(signal, following)[0, 1] == pytest.approx(strength, abs=noise)
     right = (np.sign(signal) == np.sign(following)).mean()
     assert right == pytest.approx(0.5 + np.arcsin(strength) / np.pi, abs=noise)
+
+
+def test_returns_of_a_trend_correlate_as_the_closed_form_says() -> None:
+    strength, halflife = 0.5, 20.0
+    bars, truth = synthetic_market(f"trending(strength={strength}, halflife={halflife}, seed=4, n_bars=40000)", ["A"])
+    returns = np.log(bars["close"]["A"] / bars["open"]["A"]).to_numpy()
+    for lag in (1, 10, 20):
+        measured = np.corrcoef(returns[:-lag], returns[lag:])[0, 1]
+        assert measured == pytest.approx(strength**2 * 0.5 ** (lag / halflife), abs=0.025)
+    shown = np.corrcoef(truth["trend"]["A"].to_numpy()[:-1], returns[1:])[0, 1]
+    assert shown == pytest.approx(strength, abs=0.02)
+    with pytest.raises(ConfigError, match="0 <= strength <= 1"):
+        synthetic_market("trending(strength=-0.1)")
 
 
 def test_the_planted_signal_is_read_from_relative_volume() -> None:

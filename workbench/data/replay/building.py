@@ -31,7 +31,7 @@ def synthetic_replay(
     Parameters
     ----------
     spec : str
-        gbm, regimes or planted, with their arguments but ``n_bars``; each symbol draws from its own stream.
+        gbm, planted, regimes or trending, with their arguments but ``n_bars``; each symbol draws from its own stream.
     symbols : sequence of str
         Spot symbols such as ``BTC/USDT``.
     seed : int

@@ -83,7 +83,7 @@ class SyntheticFeed:
     Parameters
     ----------
     spec : str
-        gbm, regimes or planted with their arguments, such as ``regimes(seed=7)``; without ``n_bars``.
+        gbm, planted, regimes or trending with their arguments, such as ``regimes(seed=7)``; without ``n_bars``.
     """
 
     timeframe = "1m"

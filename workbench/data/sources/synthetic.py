@@ -148,8 +148,46 @@ def planted(
     return fields, {"signal": signal, "expected_return": sigma * strength * signal}
 
 
+def trending(
+    rng: np.random.Generator, n_bars: int, year: float, *,
+    strength: float = 0.2, halflife: float = 50.0, volatility: float = 0.6,
+) -> tuple[Series, Series]:  # fmt: skip
+    r"""A market with a planted trend, which moving averages can find and nothing but past prices shows.
+
+    The trend :math:`m_t` is a hidden AR(1) of variance 1 that halves in ``halflife`` bars; the next bar's log return is
+
+    .. math:: r_{t+1} = \sigma \left(\rho\, m_t + \sqrt{1 - \rho^2}\, e_{t+1}\right), \quad e \sim N(0, 1)
+
+    Parameters
+    ----------
+    strength : float
+        The correlation :math:`\rho` of trend and next return, 0 to 1; 0 is pure noise.
+    halflife : float
+        Bars in which the trend halves.
+    volatility : float
+        Per year.
+
+    Returns
+    -------
+    fields, truth : dict of arrays of shape (n_bars,)
+        The truth holds ``trend`` (m_t) and ``expected_return``, the mean log return of the *next* bar given m_t.
+
+    Notes
+    -----
+    Returns k bars apart correlate by :math:`\rho^2\, 2^{-k / halflife}`.
+    """
+    _positive("trending", "volatility", volatility)
+    if not 0 <= strength <= 1 or not halflife > 0:
+        raise ConfigError(f"trending needs 0 <= strength <= 1 and halflife > 0, got {strength} and {halflife}")
+    trend = _ar1(rng.standard_normal(n_bars + 1), 0.5 ** (1 / halflife), 1.0)
+    sigma = np.full(n_bars, volatility / np.sqrt(year))
+    returns = sigma * (strength * trend[:-1] + np.sqrt(1 - strength**2) * rng.standard_normal(n_bars))
+    fields = _fields(rng, returns, sigma, _LOG_VOLUME + 0.3 * rng.standard_normal(n_bars))
+    return fields, {"trend": trend[1:], "expected_return": sigma * strength * trend[1:]}
+
+
 Market = Callable[..., tuple[Series, Series]]
-MARKETS: dict[str, Market] = {"gbm": gbm, "planted": planted, "regimes": regimes}
+MARKETS: dict[str, Market] = {"gbm": gbm, "planted": planted, "regimes": regimes, "trending": trending}
 MARKET_VERSION = "1"
 """Raised when a market's draws change, so that a run tells which generator made its bars."""
 
@@ -162,7 +200,7 @@ def synthetic_market(
     Parameters
     ----------
     spec : str
-        gbm, regimes or planted, with ``seed`` (default 1), ``n_bars`` (default 4000) and the market's own arguments.
+        gbm, planted, regimes or trending, with ``seed`` (default 1), ``n_bars`` (default 4000) and the market's own arguments.
     symbols : sequence of str
         Any names; each has its own stream.
     timeframe : str
