@@ -1,0 +1,195 @@
+"""Planted clusters are found, independent trials stay as many as they are, reruns count once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from workbench.backtest.trials import EffectiveTrials, effective_trials
+from workbench.errors import ConfigError, DataError
+from workbench.typing import FloatArray, IntArray
+
+
+def planted(seed: int, sizes: list[int], rho: float, n_obs: int = 300) -> FloatArray:
+    """Blocks of trials that share a factor; correlation rho within a block, 0 between."""
+    rng = np.random.default_rng(seed)
+    blocks = [
+        np.sqrt(rho) * rng.normal(size=(n_obs, 1)) + np.sqrt(1 - rho) * rng.normal(size=(n_obs, size)) for size in sizes
+    ]
+    return 0.0002 + 0.01 * np.concatenate(blocks, axis=1)
+
+
+def same_partition(labels: IntArray, truth: IntArray) -> bool:
+    pairs = {*zip(labels.tolist(), truth.tolist(), strict=True)}
+    return len(pairs) == len(set(labels.tolist())) == len(set(truth.tolist()))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10_000), st.lists(st.integers(1, 8), min_size=1, max_size=8), st.sampled_from([0.7, 0.8, 0.95]))
+def test_planted_blocks_are_found_exactly(seed: int, sizes: list[int], rho: float) -> None:
+    returns = planted(seed, sizes, rho)
+    truth = np.repeat(np.arange(len(sizes)), sizes)
+    order = np.random.default_rng(seed).permutation(len(truth))
+    found = effective_trials(returns[:, order])
+    assert found.n == len(sizes)
+    assert same_partition(found.labels, truth[order])
+    assert found.labels[0] == 0
+    assert (np.diff(np.unique(found.labels)) == 1).all()
+
+
+@pytest.mark.parametrize(("n_trials", "n_obs"), [(2, 50), (20, 100), (300, 60), (300, 500)])
+def test_independent_trials_do_not_collapse(n_trials: int, n_obs: int) -> None:
+    counts = [effective_trials(np.random.default_rng(s).normal(size=(n_obs, n_trials))).n for s in range(3)]
+    assert min(counts) >= 0.99 * n_trials
+
+
+def test_tight_groups_in_one_wide_group_are_searched_again() -> None:
+    """Three tight groups that share half their variance stand beside a loose one: four bets."""
+    rng = np.random.default_rng(3)
+    shared = rng.normal(size=(600, 1))
+    tight = [
+        shared * np.sqrt(0.5) + rng.normal(size=(600, 1)) * np.sqrt(0.47) + rng.normal(size=(600, 5)) * np.sqrt(0.03)
+        for _ in range(3)
+    ]
+    loose = planted(4, [6], 0.65, 600)
+    found = effective_trials(np.concatenate([*tight, loose], axis=1))
+    assert same_partition(found.labels, np.repeat([0, 1, 2, 3], [5, 5, 5, 6]))
+
+
+def test_one_trial_and_identical_ones_are_one() -> None:
+    one = planted(1, [1], 0.5)
+    assert effective_trials(one).n == 1
+    many = effective_trials(np.repeat(one, 7, axis=1))
+    assert many.n == 1
+    assert many.sharpe_variance == 0.0
+    np.testing.assert_allclose(many.silhouettes, 1.0, atol=1e-6)
+    np.testing.assert_allclose(many.cluster_sharpes, one.mean() / one.std(ddof=1))
+
+
+def test_levered_is_the_same_bet_and_mirrored_another() -> None:
+    one = planted(2, [1], 0.5)
+    assert effective_trials(np.concatenate([one, 3 * one, -one], axis=1)).labels.tolist() == [0, 0, 1]
+
+
+def test_trials_without_variation_are_one_bet_without_a_sharpe_ratio() -> None:
+    returns = np.concatenate([planted(1, [3], 0.9), np.zeros((300, 2)), np.full((300, 1), 0.001)], axis=1)
+    found = effective_trials(returns)
+    assert found.labels.tolist() == [0, 0, 0, 1, 1, 1]
+    assert np.isnan(found.cluster_sharpes).tolist() == [False, True]
+    assert found.sharpe_variance == 0.0
+    assert effective_trials(np.zeros((5, 3))).n == 1
+
+
+def test_missing_rows_use_the_overlap() -> None:
+    returns = planted(5, [4, 4], 0.8, 400)
+    returns[:150, 0] = np.nan
+    returns[250:, 1] = np.nan
+    assert effective_trials(returns).labels.tolist() == [0] * 4 + [1] * 4
+    apart = planted(6, [2], 0.99, 400)
+    apart[:200, 0] = np.nan
+    apart[202:, 1] = np.nan
+    assert effective_trials(apart).n == 2  # two common rows say nothing
+
+
+def test_a_short_overlap_must_beat_chance_over_its_own_rows() -> None:
+    """A lucky pair with six common rows stays two, though all others have three hundred."""
+    returns = np.random.default_rng(0).normal(size=(300, 40))
+    returns[6:, 0] = np.nan
+    returns[:6, 1] = returns[:6, 0] + 0.5 * np.random.default_rng(1).normal(size=6)
+    assert np.corrcoef(returns[:6, 0], returns[:6, 1])[0, 1] > 0.6
+    assert effective_trials(returns).n == 40
+
+
+def test_silhouettes_equal_a_loop() -> None:
+    returns = planted(9, [3, 5, 1, 2], 0.7, 150)
+    found = effective_trials(returns)
+    rho = np.atleast_2d(np.corrcoef(returns.T))
+    for i, label in enumerate(found.labels):
+        mates = [j for j in np.flatnonzero(found.labels == label) if j != i]
+        if not mates:
+            assert found.silhouettes[i] == 0.0
+            continue
+        a = np.mean([np.sqrt((1 - rho[i, j]) / 2) for j in mates])
+        others = [
+            np.mean(np.sqrt((1 - rho[i, found.labels == other]) / 2)) for other in range(found.n) if other != label
+        ]
+        b = min([*others, np.sqrt(0.5)])
+        assert found.silhouettes[i] == pytest.approx((b - a) / max(a, b), rel=1e-9)
+
+
+def test_clusters_are_weighted_by_inverse_variance_of_who_is_present() -> None:
+    returns = planted(11, [3, 1], 0.9, 200) * [1.0, 2.0, 5.0, 1.0]
+    returns[:20, 1] = np.nan
+    found = effective_trials(returns)
+    assert found.labels.tolist() == [0, 0, 0, 1]
+    weights = 1 / np.nanvar(returns[:, :3], axis=0)
+    series = []
+    for row in returns[:, :3]:
+        here = [(w, r) for w, r in zip(weights, row, strict=True) if not np.isnan(r)]
+        series.append(sum(w * r for w, r in here) / sum(w for w, _ in here))
+    expected = [np.mean(series) / np.std(series, ddof=1), returns[:, 3].mean() / returns[:, 3].std(ddof=1)]
+    np.testing.assert_allclose(found.cluster_sharpes, expected, rtol=1e-10)
+    assert found.sharpe_variance == pytest.approx(np.var(expected, ddof=1))
+
+
+def test_a_sample_is_clustered_and_the_rest_assigned() -> None:
+    """Forty blocks of twenty by a sample of 300: the same partition as by all pairs; strangers count on their own."""
+    returns = np.concatenate([planted(12, [20] * 40, 0.8, 400), planted(13, [1] * 25, 0.5, 400)], axis=1)
+    returns[:40, ::7] = np.nan
+    truth = np.concatenate([np.repeat(np.arange(40), 20), 40 + np.arange(25)])
+    sampled, full = effective_trials(returns, max_compared=300, seed=1), effective_trials(returns)
+    assert full.n == sampled.n == 65
+    assert same_partition(full.labels, truth)
+    assert same_partition(sampled.labels, truth)
+    assert np.isnan(sampled.silhouettes).sum() == 825 - 300
+    np.testing.assert_allclose(np.sort(sampled.cluster_sharpes), np.sort(full.cluster_sharpes), rtol=1e-10)
+
+
+def test_the_seed_decides_and_the_input_stays() -> None:
+    returns = planted(14, [10] * 6, 0.6, 100)
+    before = returns.copy()
+    first, second = (effective_trials(returns, max_compared=20, seed=4) for _ in range(2))
+    np.testing.assert_array_equal(first.labels, second.labels)
+    np.testing.assert_array_equal(returns, before)
+
+
+def test_long_series_are_summed_first() -> None:
+    returns = planted(15, [5, 5, 1], 0.8, 20_000)
+    returns[:9_000, 0] = np.nan
+    found = effective_trials(returns)
+    assert found.labels.tolist() == [0] * 5 + [1] * 5 + [2]
+    np.testing.assert_allclose(found.cluster_sharpes[2], returns[:, 10].mean() / returns[:, 10].std(ddof=1))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 25), st.integers(3, 40))
+def test_between_one_and_all_whatever_the_input(seed: int, n_trials: int, n_obs: int) -> None:
+    rng = np.random.default_rng(seed)
+    returns = rng.normal(size=(n_obs, n_trials)) @ rng.normal(size=(n_trials, n_trials))
+    returns[rng.random(returns.shape) < 0.3] = np.nan
+    returns[0] = 0.01
+    found = effective_trials(returns)
+    assert isinstance(found, EffectiveTrials)
+    assert 1 <= found.n <= n_trials
+    assert found.labels.max() == found.n - 1
+    assert len(found.cluster_sharpes) == found.n
+    assert found.sharpe_variance >= 0.0
+    assert (np.abs(found.silhouettes) <= 1.0).all()
+
+
+def test_bad_input_is_named() -> None:
+    good = planted(1, [3], 0.5)
+    with pytest.raises(DataError, match=r"must be \(n_obs, n_trials\), got \(300,\)"):
+        effective_trials(good[:, 0])
+    infinite, empty = good.copy(), good.copy()
+    infinite[4, 1], empty[:, 2] = np.inf, np.nan
+    with pytest.raises(DataError, match="trial 1 has an infinite return"):
+        effective_trials(infinite)
+    with pytest.raises(DataError, match="trial 2 has no returns"):
+        effective_trials(empty)
+    with pytest.raises(ConfigError, match=r"min_correlation must lie in \(0, 1\), got 1.0"):
+        effective_trials(good, min_correlation=1.0)
+    with pytest.raises(ConfigError, match="max_compared must be at least 2, got 1"):
+        effective_trials(good, max_compared=1)
