@@ -37,7 +37,7 @@ def test_the_record_holds_what_pages_draw(settings: Settings) -> None:
     for name in ("returns", "positions", "fills", "trades", "costs", "folds", "forecasts", "reliability"):
         assert kept.has(name), name
     returns = kept.frame("returns")
-    assert list(returns.columns) == ["strategy", "zero", "persistence", "buy_and_hold"]
+    assert list(returns.columns) == ["strategy", "zero", "persistence", "buy_and_hold", "equal_weight"]
     assert (returns["zero"] == 0).all()
     assert not returns.isna().any().any()
     assert kept.metrics == pytest.approx(record.metrics, nan_ok=True)

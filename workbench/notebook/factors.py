@@ -5,7 +5,8 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING, Any
 
-from workbench.notebook.screens import Html, data_of, facts_of, notice_of, screen_of
+from workbench.notebook.facts import data_of
+from workbench.notebook.screens import Html, facts_of, notice_of, screen_of
 
 if TYPE_CHECKING:
     from workbench.tracking import RunRecord

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import html
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from workbench.notebook.facts import facts_about
 
 if TYPE_CHECKING:
     from workbench.config import RiskCenterParameters
     from workbench.tracking import RunRecord
 
-TIMING = "Decided on the close of bar t, filled at the open of bar t+1."
 _LEADING = (
     "annual_return", "annual_volatility", "sharpe_ratio", "sortino_ratio", "calmar_ratio", "max_drawdown",
     "max_drawdown_duration", "value_at_risk", "expected_shortfall", "hit_rate", "exposure", "turnover",
@@ -63,7 +63,7 @@ def overview(record: RunRecord) -> Html:
 
     leading = {k: record.metrics[k] for k in _LEADING if k in record.metrics}
     table = metrics_table(leading, record.baselines)._repr_html_()
-    return screen_of([_verdict(record), f'<div class="wb-two"><div>{table}</div>{_facts(record)}</div>'])
+    return screen_of([_verdict(record), f'<div class="wb-two"><div>{table}</div>{facts_of(facts_about(record))}</div>'])
 
 
 def risk_overview(record: RunRecord, parameters: RiskCenterParameters) -> Html:
@@ -95,7 +95,11 @@ def risk_overview(record: RunRecord, parameters: RiskCenterParameters) -> Html:
         for label, function in (("value at risk", risk.value_at_risk), ("expected shortfall", risk.expected_shortfall))
     }
     return screen_of(
-        [notice_of(color, f"State: {state}", f"<p>{words}</p>"), _facts(record), risk_table(measures)._repr_html_()]
+        [
+            notice_of(color, f"State: {state}", f"<p>{words}</p>"),
+            facts_of(facts_about(record)),
+            risk_table(measures)._repr_html_(),
+        ]
     )
 
 
@@ -126,18 +130,6 @@ def _gate(gate: Mapping[str, Any]) -> str:
     return f'<li class="{kind}">{sign} {html.escape(str(gate["text"]).replace("_", " "))}</li>'
 
 
-def _facts(record: RunRecord) -> str:
-    facts = {
-        "Trials": _trial(record.trial),
-        "Costs": _costs(record),
-        "Timing": (TIMING, ""),
-        "Data": data_of(record.dataset),
-        "Model": _model(record),
-        "Run": (record.run_id[:12], f"code {str(record.environment.get('git', '–'))[:12]}"),
-    }
-    return facts_of(facts)
-
-
 def facts_of(facts: Mapping[str, tuple[str, str]]) -> str:
     """Return the HTML of named facts, each with a note in small print."""
     rows = "".join(
@@ -145,45 +137,3 @@ def facts_of(facts: Mapping[str, tuple[str, str]]) -> str:
         for name, (text, note) in facts.items()
     )
     return f'<dl class="wb-facts">{rows}</dl>'
-
-
-def _trial(trial: Mapping[str, Any]) -> tuple[str, str]:
-    if not trial:
-        return "not counted", ""
-    count = int(trial["n_trials"])
-    text = f"trial {trial['number']} of {count} on this data set" if count else "none"
-    note = (
-        "a new configuration"
-        if trial.get("is_new")
-        else f"the same trial as first seen {str(trial.get('first_seen', ''))[:16]}"
-    )
-    return text, f"{note}; the count deflates the Sharpe ratio"
-
-
-def _costs(record: RunRecord) -> tuple[str, str]:
-    fee, slippage = record.parameters.get("fee_bps"), record.parameters.get("slippage_bps")
-    rates = "" if fee is None else f"{fee:g} bps fee and {slippage:g} bps slippage per traded value"
-    rates = rates or "default fee and slippage"
-    paid = float(record.metrics.get("total_fee", math.nan)) + float(record.metrics.get("total_slippage", math.nan))
-    if math.isnan(paid):
-        return rates, ""
-    return (
-        rates,
-        f"paid: {paid:.2%} of the starting equity" if paid < 10 else f"paid: {paid:.3g} times the starting equity",
-    )
-
-
-def _model(record: RunRecord) -> tuple[str, str]:
-    own = record.parameters
-    text = str(own.get("model") or f"lstm, layers of {own.get('hidden', '–')} units")
-    return text, f"seed {own.get('seed', '–')}"
-
-
-def data_of(dataset: Mapping[str, Any]) -> tuple[str, str]:
-    """Return name and version of a record's data, and its span and hash."""
-    first, last = (str(dataset.get(k, ""))[:10] for k in ("first", "last"))
-    name = f"{dataset.get('name', '–')}, version {dataset.get('version', '–')}"
-    return (
-        name,
-        f"{dataset.get('n_bars', 0):,} bars {first} to {last}, SHA-256 {str(dataset.get('content_hash', ''))[:12]}…",
-    )

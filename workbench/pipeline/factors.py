@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from workbench.backtest.purged import PurgedKFold
+from workbench.backtest.validation import PurgedKFold
 from workbench.config import FeaturesParameters, Settings
 from workbench.data import Dataset, load_dataset
 from workbench.errors import DataError, TrackingError, WorkbenchError

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import inspect
 import json
 from typing import Any
 
-from workbench.backtest import RULES
+from workbench.backtest import RULES, WalkForward
 from workbench.config import BacktestParameters, TrainParameters, parse_spec
 from workbench.features import feature_versions
 from workbench.pipeline.plan import Plan
@@ -16,18 +17,19 @@ from workbench.typing import Json
 _NO_INFLUENCE = ("device", "threads")
 
 
-def trial_configuration(parameters: BacktestParameters | TrainParameters, plan: Plan) -> Json:
+def trial_configuration(parameters: BacktestParameters | TrainParameters, plan: Plan, sealed_from: str = "") -> Json:
     """Return the configuration of a run with every default filled in, as plain JSON values.
 
     Ways of writing that compute the same are one trial: ``logistic`` and ``logistic(C=0.1)``, symbols or features in
     another order, another seed where the model draws nothing. A feature whose code or version changed is another trial.
+    Where a lock-box seals the latest bars, ``sealed_from`` is where the range ends.
     """
     return {
-        "range": [parameters.start, parameters.end],
+        "range": [parameters.start, sealed_from or parameters.end],
         "features": sorted(feature_versions(parameters.features).values()),
         "label": {"horizon": parameters.horizon, "neutral_band": parameters.neutral_band},
         "model": _model(plan, parameters.seed),
-        "folds": vars(plan.splitter),
+        "folds": _folds(plan.splitter),
         "rule": _rule(plan.rule),
         "rebalance": plan.rebalance,
         "volatility_target": plan.volatility_target,
@@ -40,6 +42,17 @@ def trial_configuration(parameters: BacktestParameters | TrainParameters, plan: 
 def trial_hash(configuration: Json) -> str:
     """Return the identity of a trial as 16 hex digits."""
     return hashlib.sha256(json.dumps(configuration, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _folds(splitter: WalkForward) -> Json:
+    """Return the splitter's settings; those that came later only where they are not at their default."""
+    always = ("train_size", "test_size", "expanding", "embargo")
+    folds: dict[str, Any] = {}
+    for field in dataclasses.fields(splitter):
+        value = getattr(splitter, field.name)
+        if field.name in always or value != field.default:
+            folds[field.name] = value if isinstance(value, int | float | str | bool) else str(value)
+    return folds
 
 
 def _model(plan: Plan, seed: int) -> Json:

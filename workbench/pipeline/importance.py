@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.backtest import set_tail_purge
-from workbench.backtest.purged import PurgedFold, PurgedKFold
+from workbench.backtest.validation import PurgedFold, PurgedKFold
 from workbench.errors import ConfigError, DataError
 from workbench.features import Standardizer
 from workbench.models import accuracy, log_loss, top_class

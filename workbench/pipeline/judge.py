@@ -26,6 +26,7 @@ from workbench.typing import Json
 
 if TYPE_CHECKING:
     from workbench.features import Design
+    from workbench.pipeline.evidence import Evidence
     from workbench.pipeline.record import Evaluation
     from workbench.tracking import TrialsLedger
 
@@ -41,18 +42,30 @@ class Judgement:
     reliability: pd.DataFrame
 
 
-def judge(evaluation: Evaluation, settings: Settings, now: datetime) -> Judgement:
-    """Measure a run, count its configuration as a trial of its dataset, deflate its Sharpe ratio and ask the gates."""
+def judge(
+    evaluation: Evaluation,
+    evidence: Evidence,
+    settings: Settings,
+    now: datetime,
+    run_id: str,
+    trial: Json | None = None,
+) -> Judgement:
+    """Measure a run, count its configuration as a trial of its dataset, deflate its Sharpe ratio and ask the gates.
+
+    A recorded ``trial`` is taken as it is: nothing is counted or opened then.
+    """
     from workbench.tracking import check_gates
 
-    plan, portfolio = evaluation.plan, evaluation.portfolio
+    plan, portfolio, opened = evaluation.plan, evaluation.portfolio, evaluation.opened
     forecasts, design = evaluation.forecasts, evaluation.design
     metrics = portfolio.strategy.summary(plan.confidence) | forecast_metrics(forecasts, design)
     baselines = {name: portfolio.results[name].summary(plan.confidence) for name in BASELINES}
-    configuration = trial_configuration(evaluation.parameters, plan)
     net = portfolio.strategy.returns
-    trial = count_trial(configuration, net, evaluation.dataset, settings, now)
-    metrics |= believed(net, trial)
+    if trial is None:
+        configuration = trial_configuration(evaluation.parameters, plan, opened.end)
+        trial = count_trial(configuration, net, evaluation.dataset, settings, now)
+        trial = trial | opened.opening(run_id, settings, now)
+    metrics |= believed(net, trial) | evidence.metrics | opened.metrics(net, trial)
     verdict = check_gates(metrics, baselines)
     return Judgement(
         metrics=metrics,

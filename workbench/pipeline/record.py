@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pandas as pd
 
@@ -12,13 +11,13 @@ from workbench.backtest import Forecasts
 from workbench.config import BacktestParameters, TrainParameters
 from workbench.data import Dataset
 from workbench.features import Design, feature_versions
+from workbench.pipeline.evidence import Evidence
 from workbench.pipeline.judge import Judgement
+from workbench.pipeline.keeping import Findings
+from workbench.pipeline.lockbox import Opened
 from workbench.pipeline.plan import Plan
 from workbench.pipeline.portfolio import Portfolio
 from workbench.typing import Json
-
-if TYPE_CHECKING:
-    from workbench.tracking import RunRecord
 
 
 @dataclass(frozen=True)
@@ -27,10 +26,15 @@ class Evaluation:
 
     parameters: BacktestParameters | TrainParameters
     plan: Plan
-    dataset: Dataset
+    opened: Opened
     design: Design
     forecasts: Forecasts
     portfolio: Portfolio
+
+    @property
+    def dataset(self) -> Dataset:
+        """The bars that were used."""
+        return self.opened.dataset
 
     @property
     def name(self) -> str:
@@ -38,26 +42,21 @@ class Evaluation:
         return f"{self.plan.model.split('(')[0]} on {', '.join(self.parameters.symbols)}"
 
 
-def make_record(
-    evaluation: Evaluation, judgement: Judgement, run_id: str, environment: Json, started: datetime, finished: datetime
-) -> RunRecord:
-    """Gather one run into a `RunRecord`."""
-    from workbench.tracking import RunRecord
-
-    return RunRecord(
-        run_id=run_id,
-        notebook=evaluation.parameters.notebook,
+def findings_of(evaluation: Evaluation, judgement: Judgement, evidence: Evidence, model: Path | None) -> Findings:
+    """Gather what the record of a backtest or training holds."""
+    return Findings(
         name=evaluation.name,
-        started=started.isoformat(),
-        finished=finished.isoformat(),
-        parameters=dict(evaluation.parameters.flat()),
         dataset=describe_dataset(evaluation.dataset),
         metrics=judgement.metrics,
+        frames=_frames(evaluation, judgement) | evidence.frames,
         baselines=judgement.baselines,
         trial=judgement.trial,
         verdict=judgement.verdict,
-        environment=environment | {"features": feature_versions(evaluation.parameters.features)},
-        frames=_frames(evaluation, judgement),
+        environment={
+            "seed": evaluation.parameters.seed,
+            "features": feature_versions(evaluation.parameters.features),
+        },
+        model=model,
     )
 
 

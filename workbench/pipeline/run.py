@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
-from pathlib import Path
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from workbench.backtest import walk_forward_forecasts
 from workbench.config import BacktestParameters, Settings, TrainParameters
 from workbench.data import Dataset, load_dataset
-from workbench.errors import TrackingError
 from workbench.features import Design, FeatureCache, design_matrix, find_leaks
-from workbench.ops import describe_environment, get_logger
 from workbench.pipeline.artifacts import save_final_model
+from workbench.pipeline.evidence import gather_backtest
 from workbench.pipeline.judge import judge
+from workbench.pipeline.keeping import Findings, keep
+from workbench.pipeline.lockbox import Opened, open_data
 from workbench.pipeline.plan import Plan, plan_backtest, plan_training
 from workbench.pipeline.portfolio import trade
-from workbench.pipeline.record import Evaluation, make_record
+from workbench.pipeline.record import Evaluation, findings_of
+from workbench.typing import Json
 
 if TYPE_CHECKING:
     from workbench.tracking import RunRecord
@@ -59,8 +60,7 @@ def run_backtest(
     LookAheadError
         When a feature changes once later bars of this very data set are removed.
     """
-    plan = plan_backtest(parameters)
-    return _run(parameters, settings, lambda _: plan, now, progress or _silent)
+    return _run(parameters, settings, now, progress or _silent, evaluate_backtest)
 
 
 def run_training(
@@ -70,7 +70,7 @@ def run_training(
 
     Same arguments, result and errors as `run_backtest`; the record also holds the epochs' losses.
     """
-    return _run(parameters, settings, lambda design: plan_training(parameters, design), now, progress or _silent)
+    return _run(parameters, settings, now, progress or _silent, evaluate_training)
 
 
 def load_experiment_data(parameters: Experiment, settings: Settings) -> Dataset:
@@ -85,20 +85,41 @@ def _silent(share: float, words: str) -> None:
 
 
 def _run(
-    parameters: Experiment, settings: Settings, make_plan: Callable[[Design], Plan], now: datetime, progress: Progress
+    parameters: Experiment,
+    settings: Settings,
+    now: datetime,
+    progress: Progress,
+    evaluate: Callable[..., Evaluation],
 ) -> RunRecord:
     began = time.perf_counter()
-    evaluation = _evaluate(parameters, settings, make_plan, progress)
-    record = _keep(evaluation, settings, now, began, progress)
-    progress(1.0, "done")
-    return record
+    evaluation = evaluate(parameters, settings, now, progress)
+
+    def find(run_id: str) -> Findings:
+        return backtest_findings(evaluation, settings, now, run_id, progress)
+
+    return keep(parameters, settings, evaluation.name, now, find, progress, began)
+
+
+def evaluate_backtest(
+    parameters: BacktestParameters, settings: Settings, now: datetime, progress: Progress
+) -> Evaluation:
+    """Compute all that a backtest is judged by; nothing is counted or kept yet."""
+    plan = plan_backtest(parameters)
+    return _evaluate(parameters, settings, lambda _: plan, open_data(parameters, settings, now), progress)
+
+
+def evaluate_training(
+    parameters: TrainParameters, settings: Settings, _now: datetime, progress: Progress
+) -> Evaluation:
+    """Compute all that a training is judged by; nothing is counted or kept yet."""
+    opened = Opened(load_experiment_data(parameters, settings))
+    return _evaluate(parameters, settings, lambda design: plan_training(parameters, design), opened, progress)
 
 
 def _evaluate(
-    parameters: Experiment, settings: Settings, make_plan: Callable[[Design], Plan], progress: Progress
+    parameters: Experiment, settings: Settings, make_plan: Callable[[Design], Plan], opened: Opened, progress: Progress
 ) -> Evaluation:
-    progress(0.0, "loading bars")
-    dataset = load_experiment_data(parameters, settings)
+    dataset = opened.dataset
     progress(0.05, "computing features")
     cache = FeatureCache(settings.features_dir)
     design = design_matrix(dataset.bars, parameters.features, parameters.horizon, parameters.neutral_band, cache=cache)
@@ -111,42 +132,29 @@ def _evaluate(
         plan.factory,
         plan.splitter,
         seed=parameters.seed,
-        progress=lambda share, words: progress(0.1 + 0.7 * share, words),
+        progress=lambda share, words: progress(0.1 + 0.6 * share, words),
     )
-    progress(0.8, "simulating fills and baselines")
+    progress(0.7, "simulating fills and baselines")
     portfolio = trade(forecasts, design, dataset.bars, plan)
-    return Evaluation(parameters, plan, dataset, design, forecasts, portfolio)
+    return Evaluation(parameters, plan, opened, design, forecasts, portfolio)
 
 
-def _keep(evaluation: Evaluation, settings: Settings, now: datetime, began: float, progress: Progress) -> RunRecord:
-    """Count the trial, judge, write the record first and then log it: MLflow being down loses nothing."""
-    from workbench.tracking import start_run, write_record
-
+def backtest_findings(
+    evaluation: Evaluation,
+    settings: Settings,
+    now: datetime,
+    run_id: str,
+    progress: Progress,
+    trial: Json | None = None,
+) -> Findings:
+    """Count the trial (unless a recorded ``trial`` is given), judge the run and gather what its record holds."""
     parameters = evaluation.parameters
-    experiment = parameters.experiment or parameters.notebook
-    with start_run(settings, experiment, evaluation.name, now) as tracker:
-        progress(0.85, "counting the trial and judging")
-        judgement = judge(evaluation, settings, now)
-        folder = None
-        if parameters.register_model:
-            progress(0.9, "fitting the final model")
-            folder = save_final_model(evaluation, settings, tracker.run_id)
-        environment = describe_environment(settings.home) | {"seed": parameters.seed}
-        finished = now + timedelta(seconds=time.perf_counter() - began)
-        record = make_record(evaluation, judgement, tracker.run_id, environment, now, finished)
-        progress(0.95, "keeping the record")
-        write_record(record, settings)
-        _log(record, folder, experiment, settings)
-    return record
-
-
-def _log(record: RunRecord, folder: Path | None, experiment: str, settings: Settings) -> None:
-    """Log the written record; a tracking store that is down costs a warning, not the run."""
-    from workbench import tracking
-
-    try:
-        tracking.log_record(record, settings)
-        if folder is not None:
-            tracking.register_model(settings, experiment, record.run_id, folder)
-    except TrackingError as err:
-        get_logger("pipeline").warning("the run is kept but not in MLflow", run_id=record.run_id, reason=str(err))
+    progress(0.72, "asking how much of it is luck")
+    evidence = gather_backtest(evaluation, progress)
+    progress(0.85, "counting the trial and judging")
+    judgement = judge(evaluation, evidence, settings, now, run_id, trial)
+    folder = None
+    if parameters.register_model and trial is None:
+        progress(0.9, "fitting the final model")
+        folder = save_final_model(evaluation, settings, run_id)
+    return findings_of(evaluation, judgement, evidence, folder)

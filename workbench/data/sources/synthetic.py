@@ -200,7 +200,8 @@ def synthetic_market(
     Parameters
     ----------
     spec : str
-        gbm, planted, regimes or trending, with ``seed`` (default 1), ``n_bars`` (default 4000) and the market's own arguments.
+        gbm, planted, regimes or trending, with ``seed`` (default 1), ``n_bars`` (default 4000) and the market's own
+        arguments.
     symbols : sequence of str
         Any names; each has its own stream.
     timeframe : str

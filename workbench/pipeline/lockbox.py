@@ -1,0 +1,108 @@
+"""The lock-box: the latest bars of a data set that a family of experiments may look at once.
+
+While it is closed a run does not even load those bars. Opening it is recorded under the run's id before anything is
+judged, and a second opening is shown and refused by its gate: data that have been looked at are no test any more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from workbench import risk
+from workbench.config import Settings
+from workbench.data import Dataset, load_dataset
+from workbench.errors import ConfigError
+from workbench.typing import Json
+
+if TYPE_CHECKING:
+    from workbench.tracking import LockBox
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The bars that a run may use, and the seal on the rest.
+
+    Parameters
+    ----------
+    dataset
+        Without the sealed bars, unless the lock-box is opened.
+    family
+        Experiments that share one lock-box: the experiment's name and the data set's.
+    sealed_from
+        First sealed bar; None where there is no lock-box.
+    is_open
+        Whether this run looks into it.
+    """
+
+    dataset: Dataset
+    family: str = ""
+    sealed_from: pd.Timestamp | None = None
+    is_open: bool = False
+
+    @property
+    def end(self) -> str:
+        """Where the bars end because of the seal, as in a run's range; empty where they do not."""
+        return "" if self.sealed_from is None or self.is_open else self.sealed_from.isoformat()
+
+    def opening(self, run_id: str, settings: Settings, now: datetime) -> Json:
+        """Record that this run opened the lock-box; return what the record says of it."""
+        if self.sealed_from is None:
+            return {}
+        said: Json = {"lockbox_from": self.sealed_from.isoformat(), "lockbox_open": self.is_open}
+        if not self.is_open:
+            return said
+        opened = _lockbox(settings).open(self.family, self.dataset.series_hash, run_id, now)
+        earlier = [f"{o.run_id[:12]} at {o.opened[:16]}" for o in opened.earlier]
+        return said | {"lockbox_openings": opened.number, "lockbox_opened_by": earlier}
+
+    def metrics(self, net: pd.Series, trial: Json) -> dict[str, float]:
+        """Return what the sealed bars alone say, where they were opened."""
+        if not self.is_open or self.sealed_from is None:
+            return {}
+        inside = net.loc[self.sealed_from :]
+        found = {"lockbox_openings": float(trial.get("lockbox_openings", 1)), "lockbox_n_bars": float(len(inside))}
+        if len(inside) < 2:
+            return found
+        return found | {
+            "lockbox_total_return": risk.total_return(inside),
+            "lockbox_sharpe_ratio": risk.sharpe_ratio(inside),
+            "lockbox_probabilistic_sharpe_ratio": risk.probabilistic_sharpe_ratio(inside),
+        }
+
+
+def open_data(parameters: Any, settings: Settings, now: datetime) -> Opened:
+    """Load the bars that parameters name, without those that the experiment's lock-box seals.
+
+    The first run with a ``lockbox_share`` seals the latest bars; later bars are sealed too. Later runs of the family
+    find that seal, whatever share they name: it may grow, it never shrinks.
+    """
+    whole = _load(parameters, settings, parameters.end)
+    family = parameters.experiment or parameters.notebook
+    if parameters.lockbox_share == 0:
+        if parameters.open_lockbox:
+            raise ConfigError(
+                "open_lockbox needs a lock-box; set lockbox_share, the share of the latest bars sealed away"
+            )
+        return Opened(whole)
+    times = pd.DatetimeIndex(whole.bars.index)
+    wanted = times[min(int(len(times) * (1 - parameters.lockbox_share)), len(times) - 1)]
+    start = _lockbox(settings).seal(family, whole.series_hash, wanted, now)
+    if parameters.open_lockbox:
+        return Opened(whole, family, start, True)
+    return Opened(_load(parameters, settings, start.isoformat()), family, start)
+
+
+def _load(parameters: Any, settings: Settings, end: str) -> Dataset:
+    return load_dataset(
+        parameters.source, parameters.symbols, parameters.timeframe, parameters.start, end, settings=settings
+    )
+
+
+def _lockbox(settings: Settings) -> LockBox:
+    from workbench.tracking import LockBox
+
+    return LockBox(settings.experiments_dir / "lockbox.db")
