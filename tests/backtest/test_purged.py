@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.backtest.purged import PurgedKFold
+from workbench.backtest.validation import PurgedKFold
 from workbench.errors import ConfigError, DataError
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workbench.backtest.purged import PurgedKFold
+from workbench.backtest.validation import PurgedKFold
 from workbench.config import FeaturesParameters, Settings, validate_parameters
 from workbench.errors import ConfigError, DataError, LookAheadError
 from workbench.features import REGISTRY, feature

@@ -6,8 +6,8 @@ Numba compiles on the first simulation and vectorbt loads with the second opinio
 from workbench.backtest.engine import simulate
 from workbench.backtest.result import BacktestResult
 from workbench.backtest.rules import RULES, drifted_leverage, position_rule, within_leverage
-from workbench.backtest.splits import Fold, WalkForward, purge, rows_of
 from workbench.backtest.sweeps import grid, sma_crossover, sweep
+from workbench.backtest.validation import Fold, WalkForward, purge, rows_of
 from workbench.backtest.vectorbt_door import simulate_vectorbt, to_vectorbt
 from workbench.backtest.walkforward import Forecasts, set_tail_purge, walk_forward_forecasts
 from workbench.risk import (

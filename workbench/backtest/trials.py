@@ -12,7 +12,7 @@ import numpy as np
 from workbench.errors import ConfigError, DataError
 from workbench.typing import BoolArray, FloatArray, IntArray
 
-_ROWS = 2_048
+_ROWS = 1_024
 _LEAST_OVERLAP = 5
 _CHANCE = 0.05
 _UNRELATED = math.sqrt(0.5)
@@ -89,7 +89,7 @@ def effective_trials(
     A trial and its mirror image (ρ = −1) are two bets. All trials without any variation are one.
 
     ρ is over the rows that both trials have; fewer than 5 count as no correlation, and pairs with fewer than is usual
-    must beat chance over their own number. More than 2,048 rows are first summed over as many stretches.
+    must beat chance over their own number. More than 1,024 rows are first summed over as many stretches.
 
     A cluster's returns are the mean of its trials', each weighted by the inverse of its variance.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import pandas as pd
 
-from workbench.backtest.splits import Fold, WalkForward, purge, rows_of
+from workbench.backtest.validation import Fold, WalkForward, purge, rows_of
 from workbench.errors import DataError
 from workbench.typing import BoolArray, FloatArray, IntArray
 
