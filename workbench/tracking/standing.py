@@ -67,7 +67,7 @@ def standing_of(ledger: TrialsLedger, dataset: str) -> Standing:
     returns = aligned([t.sketch for t in drawn.values() if t.sketch is not None])
     found = effective_trials(returns)
     bars = _bars_per_bucket(list(drawn.values()))
-    floor = 1.0 / (max(median(t.n_obs for t in trials.sums()), 2) - 1)
+    floor = 1.0 / (max(median(t.n_obs for t in trials.values()), 2) - 1)
     return Standing(
         n_trials=n_trials,
         sharpe_variance=variance or 0.0,
