@@ -126,3 +126,164 @@ def test_times_must_be_unique_and_match():
         WalkForward(10, 5).split(times.repeat(2), times.repeat(2))
     with pytest.raises(DataError, match="30 times but 29 label ends"):
         WalkForward(10, 5).split(times, times[1:])
+
+
+def _table(folds):
+    """What a reader would write down by hand: first and last day of the training window and of the test part."""
+    return [(f"{f.window_start:%y-%m-%d}", f"{f.test_start:%y-%m-%d}", f"{f.test_end:%y-%m-%d}") for f in folds]
+
+
+DAYS = pd.date_range("2023-01-01", "2024-01-10", freq="D", tz="UTC")
+
+
+def test_calendar_months_roll():
+    folds = WalkForward("6M", "3M").split(DAYS, DAYS)
+    assert _table(folds) == [
+        ("23-01-01", "23-07-01", "23-09-30"),
+        ("23-04-01", "23-10-01", "23-12-31"),
+        ("23-07-01", "24-01-01", "24-01-10"),
+    ]
+    assert [len(f.train) for f in folds] == [181, 183, 184]
+
+
+def test_calendar_months_expand_and_a_short_last_part_is_left_out():
+    folds = WalkForward("6M", "3M", expanding=True, min_test=11).split(DAYS, DAYS)
+    assert _table(folds) == [("23-01-01", "23-07-01", "23-09-30"), ("23-01-01", "23-10-01", "23-12-31")]
+    kept = WalkForward("6M", "3M", expanding=True, min_test=10).split(DAYS, DAYS)
+    assert len(kept) == 3
+
+
+def test_an_anchor_holds_the_windows_whatever_history_is_added():
+    anchored = WalkForward("3M", "3M", expanding=True, anchor="2023-04-01")
+    expected = [
+        ("23-04-01", "23-07-01", "23-09-30"),
+        ("23-04-01", "23-10-01", "23-12-31"),
+        ("23-04-01", "24-01-01", "24-01-10"),
+    ]
+    more = pd.date_range("2022-03-05", "2024-01-10", freq="D", tz="UTC")
+    assert _table(anchored.split(DAYS, DAYS)) == _table(anchored.split(more, more)) == expected
+    later = DAYS[95:]  # the anchor's own bar is missing: the calendar still counts from it
+    assert _table(anchored.split(later, later)) == [("23-04-06", *row[1:]) for row in expected]
+    by_bars = WalkForward(100, 50, expanding=True, anchor=DAYS[90]).split(DAYS, DAYS)
+    assert [(f.train[0], f.test[0], f.test[-1]) for f in by_bars][:2] == [(90, 190, 239), (90, 240, 289)]
+
+
+def test_months_count_from_the_first_day_and_do_not_drift():
+    days = pd.date_range("2024-01-31", "2024-05-20", freq="D", tz="UTC")
+    folds = WalkForward("1M", "1M").split(days, days)
+    assert _table(folds) == [
+        ("24-01-31", "24-02-29", "24-03-28"),
+        ("24-02-29", "24-03-29", "24-04-28"),
+        ("24-03-29", "24-04-29", "24-05-20"),
+    ]
+
+
+def test_days_by_the_calendar_equal_bars_where_none_is_missing():
+    times = _times(24 * 40)
+    t1 = _t1(times, 3)
+    calendar, counted = WalkForward("10D", "4D", embargo="5h"), WalkForward(240, 96, embargo=5)
+    for by_time, by_bars in zip(calendar.split(times, t1), counted.split(times, t1), strict=True):
+        np.testing.assert_array_equal(by_time.train, by_bars.train)
+        np.testing.assert_array_equal(by_time.test, by_bars.test)
+        assert by_time.labels_before == by_bars.labels_before
+
+
+def test_a_hole_in_the_data_leaves_out_the_steps_without_a_bar():
+    days = DAYS[(DAYS < "2023-03-01") | (DAYS >= "2023-05-15")]
+    for test_size in ("1M", 10):
+        folds = WalkForward("1M", test_size, expanding=True, step="1M").split(days, days)
+        starts = [row[1] for row in _table(folds)]
+        assert starts[:4] == ["23-02-01", "23-05-15", "23-06-01", "23-07-01"]
+        assert len(set(starts)) == len(starts)
+
+
+def test_steps_apart_and_overlapping():
+    times = _times(20)
+    apart = WalkForward(4, 2, step=5).split(times, times)
+    assert [f.test.tolist() for f in apart] == [[4, 5], [9, 10], [14, 15], [19]]
+    assert [f.train.tolist() for f in apart][1] == [5, 6, 7, 8]
+    overlapping = WalkForward(12, 4, step=2).split(times, times)
+    assert [f.test.tolist() for f in overlapping] == [
+        [12, 13, 14, 15], [14, 15, 16, 17], [16, 17, 18, 19], [18, 19],
+    ]  # fmt: skip
+    mixed = WalkForward(5, "3h", step=4).split(times, times)
+    assert [f.test.tolist() for f in mixed] == [[5, 6, 7], [9, 10, 11], [13, 14, 15], [17, 18, 19]]
+
+
+@given(splits(), st.integers(1, 40), st.integers(1, 10))
+def test_steps_and_short_parts_keep_what_a_fold_is(case, step, min_test):
+    n, horizon, plain = case
+    times = _times(n)
+    splitter = WalkForward(
+        plain.train_size,
+        plain.test_size,
+        plain.expanding,
+        plain.embargo,
+        step=step,
+        min_test=min(min_test, plain.test_size),
+    )
+    folds = splitter.split(times, _t1(times, horizon))
+    assert [f.test[0] for f in folds] == list(range(plain.train_size, n, step))[: len(folds)]
+    for fold in folds:
+        assert fold.train.max() + horizon + 1 + splitter.embargo < fold.test[0]
+        assert splitter.min_test <= len(fold.test) <= plain.test_size
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"train_size": "3Q"}, "train_size '3Q' is no length of time"),
+        ({"train_size": "0D"}, "train_size must be above zero, got '0D'"),
+        ({"test_size": 2.5}, "test_size must be whole bars or a length such as 30D, got 2.5"),
+        ({"step": 0}, "step must be at least 1, got 0"),
+        ({"embargo": "2 days"}, "embargo '2 days' is no length of time"),
+        ({"anchor": "2024-01-01"}, "anchor 2024-01-01 needs expanding=True"),
+        ({"min_test": 0}, "min_test must be at least 1"),
+    ],
+)
+def test_sizes_that_mean_nothing(arguments, message):
+    with pytest.raises(ConfigError, match=message):
+        WalkForward(**{"train_size": 10, "test_size": 5} | arguments)
+
+
+def test_numpy_sizes_are_sizes():
+    times = _times(12)
+    assert len(WalkForward(np.int64(6), np.int64(3)).split(times, times)) == 2
+
+
+@pytest.mark.parametrize(
+    ("splitter", "message"),
+    [
+        (WalkForward("1Y", "6M"), "train_size 1Y [+] test_size 6M, got 375 bars from 2023-01-01"),
+        (WalkForward("2Y", "1M"), "train_size 2Y [+] test_size 1M, got 375 bars"),
+        (WalkForward(370, "1M"), "train_size 370 [+] test_size 1M, got 375 bars"),
+        (WalkForward("1Y", 40), "train_size 1Y [+] test_size 40, got 375 bars"),
+        (WalkForward(100, 50, expanding=True, anchor="2023-12-01"), "= 150 bars, got 41"),
+        (WalkForward("1M", "1M", expanding=True, anchor="2025-01-01"), "got 375 bars"),
+        (WalkForward(300, 50, step=70, min_test=60), "no test part has min_test 60 bars"),
+    ],
+)
+def test_folds_longer_than_the_data(splitter, message):
+    with pytest.raises(DataError, match=message):
+        splitter.split(DAYS, DAYS) if splitter.min_test == 1 else splitter.split(DAYS[:350], DAYS[:350])
+
+
+def test_labels_without_an_end_are_named():
+    times = _times(30)
+    unknown = pd.DatetimeIndex([pd.NaT] * 30, tz="UTC")
+    with pytest.raises(DataError, match="pass t1, the time each label is known"):
+        WalkForward(10, 5).split(times, None)
+    with pytest.raises(DataError, match="none of 30 labels has an end t1"):
+        WalkForward(10, 5).split(times, unknown)
+    with pytest.raises(DataError, match="times are in zone UTC and t1 in None"):
+        WalkForward(10, 5).split(times, times.tz_localize(None))
+    with pytest.raises(DataError, match="ends before it, at 2023-12-31 23:00:00"):
+        WalkForward(10, 5).split(times, times - pd.Timedelta("1h"))
+
+
+def test_monthly_and_weekday_bars_fill_their_last_part():
+    """The last bar of a month or before a weekend fills its part, though no bar stands at its end."""
+    months = pd.date_range("2023-10-01", periods=6, freq="MS", tz="UTC")
+    assert [f.test.tolist() for f in WalkForward("3M", "3M").split(months, months)] == [[3, 4, 5]]
+    weekdays = pd.bdate_range("2024-01-01", "2024-01-19", tz="UTC")
+    assert [len(f.test) for f in WalkForward("2W", "1W").split(weekdays, weekdays)] == [5]
