@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from workbench.notebook.market import chart_bars
     from workbench.notebook.running import run
     from workbench.notebook.screens import overview, risk_overview
+    from workbench.notebook.sections import comparison, nulls, paths, periods, truthfulness
     from workbench.notebook.stored import inspect_market
 
 _HOMES = {
@@ -20,16 +21,21 @@ _HOMES = {
     "Config": "config",
     "Form": "forms",
     "chart_bars": "market",
+    "comparison": "sections",
     "check_notebook": "cells",
     "feature_overview": "factors",
     "form": "forms",
     "inspect_market": "stored",
     "load_config": "config",
+    "nulls": "sections",
     "overview": "screens",
-    "risk_overview": "screens",
     "parameters_source": "cells",
+    "paths": "sections",
+    "periods": "sections",
+    "risk_overview": "screens",
     "run": "running",
     "sync_parameters": "cells",
+    "truthfulness": "sections",
     "write_notebook": "cells",
 }
 
@@ -39,15 +45,20 @@ __all__ = [
     "Form",
     "chart_bars",
     "check_notebook",
+    "comparison",
     "feature_overview",
     "form",
     "inspect_market",
     "load_config",
+    "nulls",
     "overview",
     "parameters_source",
+    "paths",
+    "periods",
     "risk_overview",
     "run",
     "sync_parameters",
+    "truthfulness",
     "write_notebook",
 ]
 

@@ -51,16 +51,18 @@ class Config:
         ----------
         pictures
             Functions without arguments, so that the app need not draw what it hides:
-            ``cfg.report(lambda: wb.charts.equity_chart(record.frame("returns")))``.
+            ``cfg.report(lambda: wb.charts.equity_chart(record.frame("returns")))``. One may return a list of pictures,
+            or None for nothing to show.
         """
         if self.mode == "app":
             return
         from IPython.display import display
 
         for picture in pictures:
-            shown = picture()
-            if shown is not None:
-                display(shown)
+            made = picture()
+            for shown in made if isinstance(made, list) else [made]:
+                if shown is not None:
+                    display(shown)
 
     def check(self, words: str, condition: Callable[[], Any]) -> None:
         """Assert something in words: prints it when it holds, fails the notebook when not; silent in the app.

@@ -22,15 +22,23 @@ Progress = Callable[[float, str], None]
 RESULT_VARIABLE = "WORKBENCH_RESULT_PATH"
 """Environment variable with the file in which a job leaves the id of its run."""
 
-_COMPUTED = ("backtest", "features", "train")
+_RUNS = {
+    "backtest": "run_backtest",
+    "compare": "run_comparison",
+    "features": "run_factors",
+    "sweep": "run_sweep",
+    "train": "run_training",
+    "truth": "run_truth",
+    "walkforward": "run_walkforward",
+}
+_COMPUTED = tuple(_RUNS)
 _LOADED = ("risk_center",)
 
 
 def run(cfg: Config, *, progress: Progress | None = None) -> RunRecord | None:
     """Compute the notebook's run, or load a finished one.
 
-    In the lab and in a job `backtest`, `features` and `train` compute; `risk_center` loads the run that its parameter
-    names. In the app nothing is computed: the page shows ``?run=ID``, else the latest run.
+    In the lab and in a job all but `risk_center` compute; that one loads the run that its parameter names. In the app nothing is computed: the page shows ``?run=ID``, else the latest run.
 
     Parameters
     ----------
@@ -64,8 +72,7 @@ def run(cfg: Config, *, progress: Progress | None = None) -> RunRecord | None:
 def _computed(cfg: Config, progress: Progress | None) -> RunRecord:
     from workbench import pipeline
 
-    runs = {"backtest": "run_backtest", "features": "run_factors", "train": "run_training"}
-    compute: Any = getattr(pipeline, runs[cfg.name])
+    compute: Any = getattr(pipeline, _RUNS[cfg.name])
     with _progress(cfg.mode) if progress is None else _given(progress) as report:
         return compute(cfg.parameters, cfg.settings, now=cfg.now, progress=report)
 
