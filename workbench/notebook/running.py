@@ -38,7 +38,8 @@ _LOADED = ("risk_center",)
 def run(cfg: Config, *, progress: Progress | None = None) -> RunRecord | None:
     """Compute the notebook's run, or load a finished one.
 
-    In the lab and in a job all but `risk_center` compute; that one loads the run that its parameter names. In the app nothing is computed: the page shows ``?run=ID``, else the latest run.
+    In the lab and in a job all but `risk_center` compute; that one loads the run that its parameter names. In the app
+    nothing is computed: the page shows ``?run=ID``, else the latest run.
 
     Parameters
     ----------

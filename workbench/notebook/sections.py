@@ -71,13 +71,11 @@ def truthfulness(record: RunRecord) -> Html:
         "False discoveries": ("false_discovery_rate", "n_noise", "of markets of noise passed all gates"),
         "Power": ("power", "n_planted", "of markets with a planted signal passed all gates"),
     }
-    facts: dict[str, Fact] = {
-        title: (
-            f"{m[key]:.0%} {words}",
-            f"{round(m[key] * m[count])} of {m[count]:.0f}; 95 % interval {m[f'{key}_low']:.0%} to {m[f'{key}_high']:.0%}",
-        )
-        for title, (key, count, words) in rates.items()
-    }
+    facts: dict[str, Fact] = {}
+    for title, (key, count, words) in rates.items():
+        found = f"{round(m[key] * m[count])} of {m[count]:.0f}"
+        bounds = f"95 % interval {m[f'{key}_low']:.0%} to {m[f'{key}_high']:.0%}"
+        facts[title] = (f"{m[key]:.0%} {words}", f"{found}; {bounds}")
     good = m["false_discovery_rate_low"] <= 0.05 and m["power"] >= 0.5
     title = "The gates tell noise from signal" if good else "The gates do not tell noise from signal well enough"
     body = "<p>Each market is new, with nothing tried on it before: one backtest, one sweep.</p>"
