@@ -124,7 +124,7 @@ def test_clusters_are_weighted_by_inverse_variance_of_who_is_present() -> None:
     returns[:20, 1] = np.nan
     found = effective_trials(returns)
     assert found.labels.tolist() == [0, 0, 0, 1]
-    weights = 1 / np.nanvar(returns[:, :3], axis=0)
+    weights = 1 / np.nanvar(returns[:, :3], axis=0, ddof=1)
     series = []
     for row in returns[:, :3]:
         here = [(w, r) for w, r in zip(weights, row, strict=True) if not np.isnan(r)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
@@ -16,7 +17,8 @@ _ROWS = 1_024
 _LEAST_OVERLAP = 5
 _CHANCE = 0.05
 _UNRELATED = math.sqrt(0.5)
-_COLUMNS = 256
+_BLOCK = 32
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +113,7 @@ def effective_trials(
     if not flat.all():
         varying = np.flatnonzero(~flat)
         labels[varying], silhouettes[varying] = _grouped(
-            _standardised(_shortened(values, varying)), min_correlation, max_compared, np.random.default_rng(seed)
+            _standardised(_shortened(values)[:, varying]), min_correlation, max_compared, np.random.default_rng(seed)
         )
         labels[flat] = labels[varying].max() + 1
     labels = _by_appearance(labels)
@@ -141,17 +143,14 @@ def _flat(values: FloatArray) -> BoolArray:
     return np.asarray(low == high)
 
 
-def _shortened(values: FloatArray, columns: IntArray) -> FloatArray:
+def _shortened(values: FloatArray) -> FloatArray:
     if len(values) <= _ROWS:
-        return values[:, columns]
-    starts = np.linspace(0, len(values), _ROWS + 1).astype(np.int64)[:-1]
-    short = np.empty((_ROWS, len(columns)))
-    for first in range(0, len(columns), _COLUMNS):
-        part = values[:, columns[first : first + _COLUMNS]]
-        missing = np.isnan(part)
-        sums = np.add.reduceat(np.where(missing, 0.0, part), starts, axis=0)
-        sums[np.logical_and.reduceat(missing, starts, axis=0)] = np.nan
-        short[:, first : first + _COLUMNS] = sums
+        return values
+    short = np.empty((_ROWS, values.shape[1]))
+    for row, stretch in enumerate(np.array_split(values, _ROWS)):
+        seen = ~np.isnan(stretch)
+        sums = np.where(seen, stretch, 0.0).sum(axis=0)
+        short[row] = np.where(seen.any(axis=0), sums, np.nan)
     return short
 
 
@@ -290,23 +289,42 @@ def _by_appearance(labels: IntArray) -> IntArray:
 
 def _cluster_sharpes(values: FloatArray, labels: IntArray, flat: BoolArray) -> FloatArray:
     """Return each cluster's Sharpe ratio per row, its trials weighted by inverse variance among those present."""
-    sizes = np.bincount(labels)
-    sharpes = np.full(len(sizes), np.nan)
-    alone = np.flatnonzero((sizes[labels] == 1) & ~flat)
-    for columns in np.split(alone, range(_COLUMNS, len(alone), _COLUMNS)):
-        part = values[:, columns]
-        sharpes[labels[columns]] = np.nanmean(part, axis=0) / np.nanstd(part, axis=0, ddof=1)
-    together = np.flatnonzero((sizes[labels] > 1) & ~flat)
-    together = together[np.argsort(labels[together], kind="stable")]
-    for columns in np.split(together, np.flatnonzero(np.diff(labels[together])) + 1):
-        if len(columns):
-            sharpes[labels[columns[0]]] = _sharpe_together(values[:, columns])
-    return sharpes
+    _, variance = _moments(_blocks(values))
+    weights = np.where(flat, 1.0, 1.0 / np.maximum(variance, np.finfo(np.float64).tiny))
+    mean, variance = _moments(_cluster_returns(values, labels, weights))
+    varies = variance > (_ROUNDING * mean) ** 2
+    varies[labels[flat]] = False
+    return np.where(varies, mean / np.sqrt(np.where(varies, variance, 1.0)), np.nan)
 
 
-def _sharpe_together(part: FloatArray) -> float:
-    seen = ~np.isnan(part)
-    part, seen = part[seen.any(axis=1)], seen[seen.any(axis=1)]
-    weights = 1.0 / np.maximum(np.nanvar(part, axis=0), np.finfo(np.float64).tiny)
-    returns = np.nan_to_num(part) @ weights / (seen @ weights)
-    return float(returns.mean() / returns.std(ddof=1)) if np.ptp(returns) > 0 else float("nan")
+def _blocks(values: FloatArray) -> Iterator[FloatArray]:
+    """Cut into so few rows that each block stays in the processor's cache while it is worked on."""
+    return (values[first : first + _BLOCK] for first in range(0, len(values), _BLOCK))
+
+
+def _cluster_returns(values: FloatArray, labels: IntArray, weights: FloatArray) -> Iterator[FloatArray]:
+    order = np.argsort(labels, kind="stable")
+    starts = np.searchsorted(labels[order], np.arange(labels.max() + 1))
+    for block in _blocks(values):
+        ordered = block[:, order]
+        seen = ~np.isnan(ordered)
+        total = np.add.reduceat(seen * weights[order], starts, axis=1)
+        returns = np.add.reduceat(np.where(seen, ordered, 0.0) * weights[order], starts, axis=1)
+        yield np.where(total > 0, returns / np.where(total > 0, total, 1.0), np.nan)
+
+
+def _moments(blocks: Iterable[FloatArray]) -> tuple[FloatArray, FloatArray]:
+    """Return the mean and variance (ddof 1; 0 for one value) of each column over blocks of rows, NaN left out.
+
+    Means and squares are joined as by Chan, Golub and LeVeque (1983), The American Statistician 37(3), 242-247.
+    """
+    n = mean = squares = np.zeros(1)
+    for block in blocks:
+        seen = ~np.isnan(block)
+        k = seen.sum(axis=0)
+        here = np.where(seen, block, 0.0).sum(axis=0) / np.maximum(k, 1)
+        apart = np.where(seen, block - here, 0.0)
+        share, delta = k / np.maximum(n + k, 1), here - mean
+        squares = squares + (apart * apart).sum(axis=0) + delta * delta * n * share
+        mean, n = mean + delta * share, n + k
+    return mean, squares / np.maximum(n - 1, 1)

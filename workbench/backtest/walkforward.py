@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -108,36 +109,56 @@ def walk_forward_forecasts(
     Raises
     ------
     DataError
-        When the bars do not fill one fold, or no training row or no test row of a fold has a full window.
+        When the bars do not fill one fold, test parts overlap, or no training row or no test row of a fold has a full
+        window.
     """
-    row_times = _row_times(design)
+    row_times = times_of(design)
     t1 = design.t1.where(design.known)
     by_time = design.t1.groupby(row_times).max()
     folds = splitter.split(by_time.index, by_time.to_numpy())
-    runs = []
+    _check_apart(folds)
+    runs, rows = [], []
     for done, fold in enumerate(folds):
         if progress:
             progress(done / len(folds), f"fold {done + 1} of {len(folds)}")
         train, test = rows_of(fold, row_times, t1)
-        runs.append(_run_fold(design, fold, train, test, model_factory(seed)))
+        first = int(row_times.searchsorted(fold.window_start))
+        read = np.arange(first, int(test[-1]) + 1)
+        runs.append(run_fold(design, fold.number, read, train, test, model_factory(seed)))
+        rows.append(_row(fold, runs[-1]))
     if progress:
         progress(1.0, f"{len(folds)} folds")
     return Forecasts(
         proba=pd.concat([run.proba for run in runs]),
-        folds=pd.DataFrame([run.row for run in runs]),
+        folds=pd.DataFrame(rows),
         training=pd.DataFrame([{"fold": n} | dict(e) for n, run in enumerate(runs) for e in run.history]),
         model=runs[-1].model,
         standardizer=runs[-1].standardizer,
     )
 
 
-@dataclass(frozen=True)
-class _FoldRun:
-    proba: pd.DataFrame
-    row: dict[str, Any]
-    history: list[dict[str, Any]]
-    model: Any
-    standardizer: Standardizer
+def _check_apart(folds: list[Fold]) -> None:
+    for fold, following in itertools.pairwise(folds):
+        if following.test_start <= fold.test_end:
+            raise DataError(
+                f"test parts {fold.number} and {following.number} overlap at {following.test_start}; a bar can have "
+                "only one forecast; choose a step of at least test_size"
+            )
+
+
+def _row(fold: Fold, run: FoldRun) -> dict[str, Any]:
+    return {
+        "fold": fold.number,
+        "train_start": fold.train_start,
+        "train_end": fold.train_end,
+        "test_start": fold.test_start,
+        "test_end": fold.test_end,
+        "n_train": run.n_train,
+        "n_test": run.n_test,
+        "n_forecast": len(run.proba),
+        "n_purged": fold.n_purged,
+        "accuracy": run.accuracy,
+    }
 
 
 def set_tail_purge(model: Any, row_times: Any, t1: Any) -> None:
@@ -173,23 +194,64 @@ def set_tail_purge(model: Any, row_times: Any, t1: Any) -> None:
         model.set_params(purge=int(start - reaching[0]))
 
 
-def _run_fold(design: DesignLike, fold: Fold, train: IntArray, test: IntArray, model: Any) -> _FoldRun:
+@dataclass(frozen=True)
+class FoldRun:
+    """A model fitted on one training part and its forecasts of the test part.
+
+    Parameters
+    ----------
+    proba
+        One row per test row with a full window; columns ``p_bear``, ``p_neutral``, ``p_bull`` and ``forecast``.
+    rows
+        Position of each of these rows in the design.
+    n_train, n_test
+        Training rows with a full window, and all test rows.
+    accuracy
+        Over the forecasts whose label is known; NaN if none is.
+    history
+        What the model noted of its epochs.
+    model, standardizer
+        As fitted.
+    """
+
+    proba: pd.DataFrame
+    rows: IntArray
+    n_train: int
+    n_test: int
+    accuracy: float
+    history: list[dict[str, Any]]
+    model: Any
+    standardizer: Standardizer
+
+
+def run_fold(design: DesignLike, number: int, read: IntArray, train: IntArray, test: IntArray, model: Any) -> FoldRun:
+    """Fit a model on some rows of a design and forecast others.
+
+    Parameters
+    ----------
+    number
+        Of the fold, for messages.
+    read
+        Rows whose features may be read, without gaps: windows of past rows reach no further back than the first.
+    train, test
+        Rows to fit on and to forecast, increasing, among those read.
+    model
+        Unfitted.
+    """
     from workbench.features import Standardizer
     from workbench.models import top_class
 
     if len(train) == 0:
-        raise DataError(f"fold {fold.number} has no training row with a known label; raise train_size")
-    row_times = _row_times(design)
+        raise DataError(f"fold {number} has no training row with a known label; raise train_size")
+    row_times = times_of(design)
     standardizer = Standardizer().fit(design.X.iloc[train])
-    first = int(row_times.searchsorted(fold.window_start))
-    rows = np.arange(first, int(test[-1]) + 1)
-    values = design.X.iloc[rows]
+    values = design.X.iloc[read]
     learns = getattr(model, "learns", True)  # a baseline reads the bare feature: scaling would move its zero
     scaled = (standardizer.transform(values) if learns else values).to_numpy()
-    inputs, ends = _inputs(scaled, design.X.index.get_level_values("symbol")[rows], getattr(model, "lookback", 1))
-    ends = ends + first
+    inputs, ends = _inputs(scaled, design.X.index.get_level_values("symbol")[read], getattr(model, "lookback", 1))
+    ends = ends + int(read[0])
     fit_on, predict_on = np.isin(ends, train), np.isin(ends, test)
-    _check_windows(fold, train, test, fit_on, predict_on, model)
+    _check_windows(number, train, test, fit_on, predict_on, model)
     learnt, asked = ends[fit_on], ends[predict_on]
     labels = design.y.to_numpy(dtype=np.float64, na_value=np.nan)
     set_tail_purge(model, row_times[learnt], design.t1.iloc[learnt])
@@ -197,38 +259,36 @@ def _run_fold(design: DesignLike, fold: Fold, train: IntArray, test: IntArray, m
     proba = np.asarray(model.predict_proba(inputs[predict_on]), dtype=np.float64)
     known = design.known.to_numpy(dtype=bool)[asked]
     hits = top_class(proba) == labels[asked]
-    row = {
-        "fold": fold.number,
-        "train_start": fold.train_start,
-        "train_end": fold.train_end,
-        "test_start": fold.test_start,
-        "test_end": fold.test_end,
-        "n_train": len(learnt),
-        "n_test": len(test),
-        "n_forecast": len(asked),
-        "n_purged": fold.n_purged,
-        "accuracy": float(hits[known].mean()) if known.any() else float("nan"),
-    }
     frame = pd.DataFrame(proba, index=design.X.index[asked], columns=PROBABILITIES)
     frame["forecast"] = frame["p_bull"] - frame["p_bear"]
-    return _FoldRun(frame, row, list(getattr(model, "history_", [])), model, standardizer)
+    return FoldRun(
+        proba=frame,
+        rows=asked,
+        n_train=len(learnt),
+        n_test=len(test),
+        accuracy=float(hits[known].mean()) if known.any() else float("nan"),
+        history=list(getattr(model, "history_", [])),
+        model=model,
+        standardizer=standardizer,
+    )
 
 
-def _row_times(design: DesignLike) -> pd.DatetimeIndex:
+def times_of(design: DesignLike) -> pd.DatetimeIndex:
+    """Return the time of each row of a design."""
     return pd.DatetimeIndex(design.X.index.get_level_values("time"))
 
 
 def _check_windows(
-    fold: Fold, train: IntArray, test: IntArray, fit_on: BoolArray, predict_on: BoolArray, model: Any
+    number: int, train: IntArray, test: IntArray, fit_on: BoolArray, predict_on: BoolArray, model: Any
 ) -> None:
     if not fit_on.any():
         raise DataError(
-            f"fold {fold.number}: {len(train)} training rows are too few for windows of {model.lookback} bars; "
+            f"fold {number}: {len(train)} training rows are too few for windows of {model.lookback} bars; "
             "raise train_size or lower lookback"
         )
     if not predict_on.any():
         raise DataError(
-            f"fold {fold.number}: none of its {len(test)} test rows has the {model.lookback} bars of its symbol that a "
+            f"fold {number}: none of its {len(test)} test rows has the {model.lookback} bars of its symbol that a "
             "window needs; raise test_size, lower lookback or leave out symbols that list so late"
         )
 
