@@ -6,34 +6,46 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from workbench.pipeline.choosing import run_walkforward
+    from workbench.pipeline.comparing import run_comparison
     from workbench.pipeline.factors import run_factors
     from workbench.pipeline.importance import Importance, purged_importance
     from workbench.pipeline.predict import Predictor, champion
+    from workbench.pipeline.rulesweep import run_sweep
     from workbench.pipeline.run import load_experiment_data, run_backtest, run_training
-    from workbench.pipeline.sweep import run_sweep
+    from workbench.pipeline.sweep import count_sweep
+    from workbench.pipeline.truth import run_truth
 
 _WHERE = {
     "Importance": "importance",
     "Predictor": "predict",
     "champion": "predict",
+    "count_sweep": "sweep",
     "load_experiment_data": "run",
     "purged_importance": "importance",
     "run_backtest": "run",
+    "run_comparison": "comparing",
     "run_factors": "factors",
-    "run_sweep": "sweep",
+    "run_sweep": "rulesweep",
     "run_training": "run",
+    "run_truth": "truth",
+    "run_walkforward": "choosing",
 }
 
 __all__ = [
     "Importance",
     "Predictor",
     "champion",
+    "count_sweep",
     "load_experiment_data",
     "purged_importance",
     "run_backtest",
+    "run_comparison",
     "run_factors",
     "run_sweep",
     "run_training",
+    "run_truth",
+    "run_walkforward",
 ]
 
 

@@ -14,7 +14,7 @@ from workbench.config import Settings, WalkForwardParameters
 from workbench.pipeline.evidence import gather
 from workbench.pipeline.judge import believed, count_trial
 from workbench.pipeline.keeping import Findings, keep
-from workbench.pipeline.lockbox import Opened, open_data
+from workbench.pipeline.lockbox import UsableBars, open_data
 from workbench.pipeline.record import describe_dataset
 from workbench.pipeline.ruled import Accounts, Terms, trade_baselines
 from workbench.pipeline.rulesweep import rule_and_grid
@@ -31,7 +31,7 @@ class Chosen:
     """Everything one walk-forward choice computed before it is counted and judged."""
 
     parameters: WalkForwardParameters
-    opened: Opened
+    opened: UsableBars
     terms: Terms
     configurations: list[dict[str, Any]]
     result: WalkForwardSweep

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Opened:
+class UsableBars:
     """The bars that a run may use, and the seal on the rest.
 
     Parameters
@@ -55,7 +55,7 @@ class Opened:
         said: Json = {"lockbox_from": self.sealed_from.isoformat(), "lockbox_open": self.is_open}
         if not self.is_open:
             return said
-        opened = _lockbox(settings).open(self.family, self.dataset.series_hash, run_id, now)
+        opened = _lockbox(settings).open(self.family, self.dataset.name, run_id, now)
         earlier = [f"{o.run_id[:12]} at {o.opened[:16]}" for o in opened.earlier]
         return said | {"lockbox_openings": opened.number, "lockbox_opened_by": earlier}
 
@@ -74,7 +74,7 @@ class Opened:
         }
 
 
-def open_data(parameters: Any, settings: Settings, now: datetime) -> Opened:
+def open_data(parameters: Any, settings: Settings, now: datetime) -> UsableBars:
     """Load the bars that parameters name, without those that the experiment's lock-box seals.
 
     The first run with a ``lockbox_share`` seals the latest bars; later bars are sealed too. Later runs of the family
@@ -87,13 +87,13 @@ def open_data(parameters: Any, settings: Settings, now: datetime) -> Opened:
             raise ConfigError(
                 "open_lockbox needs a lock-box; set lockbox_share, the share of the latest bars sealed away"
             )
-        return Opened(whole)
+        return UsableBars(whole)
     times = pd.DatetimeIndex(whole.bars.index)
     wanted = times[min(int(len(times) * (1 - parameters.lockbox_share)), len(times) - 1)]
-    start = _lockbox(settings).seal(family, whole.series_hash, wanted, now)
+    start = _lockbox(settings).seal(family, whole.name, wanted, now)
     if parameters.open_lockbox:
-        return Opened(whole, family, start, True)
-    return Opened(_load(parameters, settings, start.isoformat()), family, start)
+        return UsableBars(whole, family, start, True)
+    return UsableBars(_load(parameters, settings, start.isoformat()), family, start)
 
 
 def _load(parameters: Any, settings: Settings, end: str) -> Dataset:

@@ -14,7 +14,7 @@ from workbench.features import Design, feature_versions
 from workbench.pipeline.evidence import Evidence
 from workbench.pipeline.judge import Judgement
 from workbench.pipeline.keeping import Findings
-from workbench.pipeline.lockbox import Opened
+from workbench.pipeline.lockbox import UsableBars
 from workbench.pipeline.plan import Plan
 from workbench.pipeline.portfolio import Portfolio
 from workbench.typing import Json
@@ -26,7 +26,7 @@ class Evaluation:
 
     parameters: BacktestParameters | TrainParameters
     plan: Plan
-    opened: Opened
+    opened: UsableBars
     design: Design
     forecasts: Forecasts
     portfolio: Portfolio

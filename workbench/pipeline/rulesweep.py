@@ -18,7 +18,7 @@ from workbench.errors import ConfigError
 from workbench.pipeline.evidence import Evidence, gather
 from workbench.pipeline.judge import believed
 from workbench.pipeline.keeping import Findings, keep
-from workbench.pipeline.lockbox import Opened, open_data
+from workbench.pipeline.lockbox import UsableBars, open_data
 from workbench.pipeline.record import describe_dataset
 from workbench.pipeline.ruled import Accounts, PositionFunction, Terms, trade_baselines, trade_rule
 from workbench.pipeline.trialcount import count_cells
@@ -36,7 +36,7 @@ class Swept:
     """Everything one sweep computed before it is counted and judged."""
 
     parameters: SweepParameters
-    opened: Opened
+    opened: UsableBars
     terms: Terms
     configurations: list[dict[str, Any]]
     result: Sweep

@@ -19,7 +19,7 @@ from workbench.pipeline.artifacts import save_final_model
 from workbench.pipeline.evidence import gather_backtest
 from workbench.pipeline.judge import judge
 from workbench.pipeline.keeping import Findings, keep
-from workbench.pipeline.lockbox import Opened, open_data
+from workbench.pipeline.lockbox import UsableBars, open_data
 from workbench.pipeline.plan import Plan, plan_backtest, plan_training
 from workbench.pipeline.portfolio import trade
 from workbench.pipeline.record import Evaluation, findings_of
@@ -112,12 +112,16 @@ def evaluate_training(
     parameters: TrainParameters, settings: Settings, _now: datetime, progress: Progress
 ) -> Evaluation:
     """Compute all that a training is judged by; nothing is counted or kept yet."""
-    opened = Opened(load_experiment_data(parameters, settings))
+    opened = UsableBars(load_experiment_data(parameters, settings))
     return _evaluate(parameters, settings, lambda design: plan_training(parameters, design), opened, progress)
 
 
 def _evaluate(
-    parameters: Experiment, settings: Settings, make_plan: Callable[[Design], Plan], opened: Opened, progress: Progress
+    parameters: Experiment,
+    settings: Settings,
+    make_plan: Callable[[Design], Plan],
+    opened: UsableBars,
+    progress: Progress,
 ) -> Evaluation:
     dataset = opened.dataset
     progress(0.05, "computing features")

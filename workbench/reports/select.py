@@ -11,8 +11,10 @@ from workbench.config import (
     BacktestParameters,
     FeaturesParameters,
     Job,
+    MarketParameters,
     Settings,
-    TrainParameters,
+    SweepParameters,
+    WalkForwardParameters,
     did_you_mean,
     load_experiment,
     parse_spec,
@@ -20,8 +22,8 @@ from workbench.config import (
 from workbench.errors import ConfigError, DataError, WorkbenchError
 from workbench.reports.runner import notebook_file
 
-_ORDER = ("data", "live_chart", "features", "train", "backtest")
-LAST = ("risk_center",)
+_ORDER = ("data", "live_chart", "features", "truth", "train", "sweep", "walkforward", "backtest")
+LAST = ("compare", "risk_center")
 """Notebooks that read the runs of the others, and so begin when these are done."""
 
 
@@ -125,12 +127,20 @@ def _check_specs(job: Job) -> None:
         from workbench.backtest import position_rule
 
         position_rule(job.parameters.rule, pd.DataFrame([[0.0]]))
+    if isinstance(job.parameters, SweepParameters | WalkForwardParameters):
+        from workbench.pipeline.rulesweep import rule_and_grid
+
+        rule_and_grid(job.parameters.rule, job.parameters.grid)
+    if isinstance(job.parameters, BacktestParameters | SweepParameters | WalkForwardParameters):
+        from workbench.pipeline.plan import execution_of
+
+        execution_of(job.parameters)
 
 
 def _check_bars(job: Job, settings: Settings) -> None:
     """Refuse a range without bars, a symbol named twice, and fewer bars than one fold needs."""
     parameters = job.parameters
-    if not isinstance(parameters, BacktestParameters | FeaturesParameters | TrainParameters):
+    if not isinstance(parameters, MarketParameters):
         return
     import pandas as pd
 
@@ -150,14 +160,20 @@ def _check_bars(job: Job, settings: Settings) -> None:
             WalkForward(parameters.train_size, parameters.test_size).split(usable, usable)
         except DataError as err:
             raise DataError(f"{err} (the warm-up of {longest!r} takes {warmups[longest]} of {len(bars)})") from None
+    if isinstance(parameters, WalkForwardParameters):
+        from workbench.backtest import WalkForward
+
+        times = pd.DatetimeIndex(bars.index)
+        WalkForward(parameters.train_size, parameters.test_size).split(times, times)
 
 
 def _check_run(job: Job, settings: Settings) -> None:
-    run = getattr(job.parameters, "run", "latest")
-    if run != "latest":
-        from workbench.tracking import load_record
+    from workbench.tracking import load_record
 
-        load_record(run, settings=settings)
+    for name in ("run", "a", "b"):
+        run = getattr(job.parameters, name, "latest")
+        if run not in ("latest", "previous"):
+            load_record(run, settings=settings)
 
 
 def missing_bars(job: Job, settings: Settings) -> str:
