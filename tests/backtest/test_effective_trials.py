@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from workbench.backtest.trials import EffectiveTrials, effective_trials
 from workbench.errors import ConfigError, DataError
+from workbench.risk import deflated_sharpe_ratio, expected_max_sharpe_ratio
 from workbench.typing import FloatArray, IntArray
 
 
@@ -60,9 +61,9 @@ def test_tight_groups_in_one_wide_group_are_searched_again() -> None:
 
 def test_one_trial_and_identical_ones_are_one() -> None:
     one = planted(1, [1], 0.5)
-    assert effective_trials(one).n == 1
+    assert (effective_trials(one).n, effective_trials(one).n_independent) == (1, 1)
     many = effective_trials(np.repeat(one, 7, axis=1))
-    assert many.n == 1
+    assert (many.n, many.n_independent) == (1, 1)
     assert many.sharpe_variance == 0.0
     np.testing.assert_allclose(many.silhouettes, 1.0, atol=1e-6)
     np.testing.assert_allclose(many.cluster_sharpes, one.mean() / one.std(ddof=1))
@@ -73,13 +74,48 @@ def test_levered_is_the_same_bet_and_mirrored_another() -> None:
     assert effective_trials(np.concatenate([one, 3 * one, -one], axis=1)).labels.tolist() == [0, 0, 1]
 
 
+@pytest.mark.parametrize("n_trials", [2, 5, 20, 100])
+def test_independent_trials_are_as_many_as_they_are(n_trials: int) -> None:
+    returns = np.random.default_rng(n_trials).normal(size=(500, n_trials))
+    twice = np.repeat(returns, 2, axis=1)
+    for trials in (returns, twice):
+        assert abs(effective_trials(trials).n_independent - n_trials) <= 0.12 * n_trials
+
+
+@pytest.mark.parametrize(("rho", "n_trials"), [(0.6, 30), (0.8, 100), (0.95, 100)])
+def test_the_best_of_a_cluster_was_chosen_too(rho: float, n_trials: int) -> None:
+    """Closed form: n normals that all correlate with rho have the expected maximum sqrt(1 - rho) times that of n."""
+    best_of = {30: 2.0428, 100: 2.5076}[n_trials]  # expected maximum of so many standard normals
+    found = effective_trials(planted(1, [n_trials], rho, 1_000))
+    assert found.n == 1
+    near = {expected_max_sharpe_ratio(found.n_independent + k, 1.0) for k in (-1, 1)}
+    assert min(near) < np.sqrt(1 - rho) * best_of < max(near)
+
+
+@pytest.mark.slow
+def test_luck_within_a_cluster_passes_as_often_as_it_should() -> None:
+    """The best of 60 worthless trials that correlate with 0.6: deflated by ``n`` alone it passes far too often."""
+    passed = {"n": 0, "n_independent": 0}
+    for seed in range(200):
+        returns = planted(seed, [60], 0.6, 200) - 0.0002
+        sharpes = returns.mean(axis=0) / returns.std(axis=0, ddof=1)
+        found = effective_trials(returns)
+        for name in passed:
+            count = getattr(found, name)
+            chance = deflated_sharpe_ratio(returns[:, sharpes.argmax()], n_trials=count, sharpe_variance=1 / 199)
+            passed[name] += chance > 0.95
+    assert passed["n"] > 0.2 * 200
+    assert passed["n_independent"] <= 0.05 * 200
+
+
 def test_trials_without_variation_are_one_bet_without_a_sharpe_ratio() -> None:
     returns = np.concatenate([planted(1, [3], 0.9), np.zeros((300, 2)), np.full((300, 1), 0.001)], axis=1)
     found = effective_trials(returns)
     assert found.labels.tolist() == [0, 0, 0, 1, 1, 1]
     assert np.isnan(found.cluster_sharpes).tolist() == [False, True]
     assert found.sharpe_variance == 0.0
-    assert effective_trials(np.zeros((5, 3))).n == 1
+    never = effective_trials(np.zeros((5, 3)))
+    assert (never.n, never.n_independent) == (1, 1)
 
 
 def test_missing_rows_use_the_overlap() -> None:
@@ -173,6 +209,7 @@ def test_between_one_and_all_whatever_the_input(seed: int, n_trials: int, n_obs:
     found = effective_trials(returns)
     assert isinstance(found, EffectiveTrials)
     assert 1 <= found.n <= n_trials
+    assert 1 <= found.n_independent <= n_trials
     assert found.labels.max() == found.n - 1
     assert len(found.cluster_sharpes) == found.n
     assert found.sharpe_variance >= 0.0

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import math
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 
+from workbench.backtest.clusters import clusters_of
 from workbench.errors import ConfigError, DataError
+from workbench.risk import expected_max_sharpe_ratio
 from workbench.typing import BoolArray, FloatArray, IntArray
 
 _ROWS = 1_024
-_LEAST_OVERLAP = 5
-_CHANCE = 0.05
-_UNRELATED = math.sqrt(0.5)
 _BLOCK = 32
 _ROUNDING = 1e-12
+_DRAWS = 1_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +28,8 @@ class EffectiveTrials:
     ----------
     n
         Effective number of trials: the number of clusters, a trial that goes with no other counting as one.
+    n_independent
+        Number of independent trials the best of which looks as good by luck as the best of these.
     labels
         Cluster of each trial, (n_trials,), numbered 0 to n − 1 by first appearance.
     silhouettes
@@ -42,6 +43,7 @@ class EffectiveTrials:
     """
 
     n: int
+    n_independent: int
     labels: IntArray
     silhouettes: FloatArray
     cluster_sharpes: FloatArray
@@ -54,8 +56,8 @@ def effective_trials(
     """Return how many independent trials many correlated ones amount to.
 
     A thousand cells of a sweep are not a thousand independent bets, and counting them as such refuses good strategies;
-    counting them as a handful lets luck pass. Use the result's ``n`` and ``sharpe_variance`` in
-    `workbench.risk.deflated_sharpe_ratio`, beside the plain count.
+    counting them as one lets luck pass, since the best cell of a cluster was chosen too. Deflate with the larger of
+    ``n`` and ``n_independent`` (`workbench.risk.deflated_sharpe_ratio`), and show the plain count beside.
 
     Parameters
     ----------
@@ -68,7 +70,7 @@ def effective_trials(
         Most trials that are compared pair by pair. With more, a random sample of so many is clustered and each other
         trial joins the cluster it correlates with most; if that is less than ``min_correlation`` it counts on its own.
     seed
-        Of that sample.
+        Of that sample and of the draws behind ``n_independent``.
 
     Returns
     -------
@@ -95,8 +97,17 @@ def effective_trials(
 
     A cluster's returns are the mean of its trials', each weighted by the inverse of its variance.
 
+    Trials within a cluster still differ, and the best of them is chosen: of 100 that correlate with 0.8 the best is
+    expected 1.1 standard errors above their mean, which one cluster says nothing of. ``n_independent`` does. The
+    trials' Sharpe ratios without skill are drawn 1,000 times with the correlations the returns have, by random signs
+    and sizes for the rows; the number sought is that of independent trials with the same expected maximum
+    (`workbench.risk.expected_max_sharpe_ratio`). It is 1 for identical trials and ``n_trials`` for independent ones.
+
     References
     ----------
+    Chernozhukov, V., Chetverikov, D. and Kato, K. (2013). Gaussian Approximations and Multiplier Bootstrap for Maxima
+    of Sums of High-Dimensional Random Vectors. Annals of Statistics 41(6), 2786-2819.
+
     López de Prado, M. and Lewis, M. J. (2019). Detection of False Investment Strategies Using Unsupervised Learning
     Methods. Quantitative Finance 19(9), 1555-1565.
 
@@ -109,18 +120,18 @@ def effective_trials(
     values = _checked(returns, min_correlation, max_compared)
     flat = _flat(values)
     n_trials = values.shape[1]
-    labels, silhouettes = np.zeros(n_trials, dtype=np.int64), np.zeros(n_trials)
+    labels, silhouettes, independent = np.zeros(n_trials, dtype=np.int64), np.zeros(n_trials), 1
     if not flat.all():
-        varying = np.flatnonzero(~flat)
-        labels[varying], silhouettes[varying] = _grouped(
-            _standardised(_shortened(values)[:, varying]), min_correlation, max_compared, np.random.default_rng(seed)
-        )
-        labels[flat] = labels[varying].max() + 1
+        rng = np.random.default_rng(seed)
+        scaled = _standardised(_shortened(values)[:, ~flat])
+        independent = _independent(scaled, rng)
+        labels[~flat], silhouettes[~flat] = clusters_of(scaled, min_correlation, max_compared, rng)
+        labels[flat] = labels[~flat].max() + 1
     labels = _by_appearance(labels)
     sharpes = _cluster_sharpes(values, labels, flat)
     finite = sharpes[np.isfinite(sharpes)]
     variance = float(finite.var(ddof=1)) if len(finite) > 1 else 0.0
-    return EffectiveTrials(len(sharpes), labels, silhouettes, sharpes, variance)
+    return EffectiveTrials(len(sharpes), independent, labels, silhouettes, sharpes, variance)
 
 
 def _checked(returns: Any, min_correlation: float, max_compared: int) -> FloatArray:
@@ -159,125 +170,19 @@ def _standardised(values: FloatArray) -> FloatArray:
     return (values - np.nanmean(values, axis=0)) / np.where(spread > 0, spread, 1.0)
 
 
-def _grouped(
-    scaled: FloatArray, min_correlation: float, max_compared: int, rng: np.random.Generator
-) -> tuple[IntArray, FloatArray]:
-    """Cluster all trials, or a sample of them and assign the others."""
+def _independent(scaled: FloatArray, rng: np.random.Generator) -> int:
+    """Return how many independent trials have the expected best Sharpe ratio that these have without skill."""
     n_trials = scaled.shape[1]
-    if n_trials <= max_compared:
-        return _clustered(scaled, min_correlation)
-    chosen = np.zeros(n_trials, dtype=bool)
-    chosen[rng.choice(n_trials, max_compared, replace=False)] = True
-    labels, silhouettes = np.full(n_trials, -1, dtype=np.int64), np.full(n_trials, np.nan)
-    labels[chosen], silhouettes[chosen] = _clustered(scaled[:, chosen], min_correlation)
-    nearest = _assigned(scaled[:, ~chosen], scaled[:, chosen], labels[chosen], min_correlation)
-    alone = nearest < 0
-    nearest[alone] = labels.max() + 1 + np.arange(alone.sum())
-    labels[~chosen] = nearest
-    return labels, silhouettes
+    lengths = np.sqrt((~np.isnan(scaled)).sum(axis=0))
+    draws = rng.normal(size=(_DRAWS, len(scaled))) @ np.nan_to_num(scaled) / lengths
+    best = float(np.ptp(draws, axis=1).mean()) / 2.0  # as large as the maximum, and exactly 0 where all are the same
 
+    def expected(n: int) -> float:
+        return expected_max_sharpe_ratio(n, 1.0)
 
-def _clustered(scaled: FloatArray, min_correlation: float) -> tuple[IntArray, FloatArray]:
-    if scaled.shape[1] == 1:
-        return np.zeros(1, dtype=np.int64), np.zeros(1)
-    correlation, least = _correlation(scaled, min_correlation)
-    distance = np.sqrt(np.clip((1.0 - correlation) / 2.0, 0.0, 1.0))
-    np.fill_diagonal(distance, 0.0)
-    labels = _searched(distance, math.sqrt((1.0 - least) / 2.0))
-    return labels, _silhouettes(distance, labels)
-
-
-def _correlation(scaled: FloatArray, min_correlation: float) -> tuple[FloatArray, float]:
-    """Return the correlations over common rows, (n, n), and the mean correlation from which groups may merge."""
-    seen = (~np.isnan(scaled)).astype(np.float64)
-    z = np.nan_to_num(scaled)
-    overlap = seen.T @ seen
-    sums, squares = z.T @ seen, (z * z).T @ seen
-    with np.errstate(divide="ignore", invalid="ignore"):
-        spread = np.maximum(squares - sums**2 / overlap, 0.0)
-        rho = (z.T @ z - sums * sums.T / overlap) / np.sqrt(spread * spread.T)
-    rho[(overlap < _LEAST_OVERLAP) | ~np.isfinite(rho)] = 0.0
-    pairs = np.triu_indices(len(rho), 1)
-    usual = float(np.median(overlap[pairs]))
-    rho[(overlap < usual) & (rho < _by_chance(overlap, len(pairs[0])))] = 0.0
-    return rho, max(min_correlation, float(_by_chance(np.array(usual), len(pairs[0]))))
-
-
-def _by_chance(n_rows: FloatArray, n_pairs: int) -> FloatArray:
-    """Return the correlation over so many rows that one of so many independent pairs exceeds with 5 %."""
-    z = NormalDist().inv_cdf(1.0 - _CHANCE / max(n_pairs, 1))
-    return np.asarray(np.tanh(z / np.sqrt(np.maximum(n_rows - 3.0, 1.0))))
-
-
-def _searched(distance: FloatArray, highest: float) -> IntArray:
-    """Return the clusters of the best cut, each searched again until none falls apart."""
-    from scipy.cluster.hierarchy import linkage
-    from scipy.spatial.distance import squareform
-
-    labels = _best_cut(distance, linkage(squareform(distance, checks=False), "average"), highest)
-    found = np.zeros_like(labels)
-    n_found = 0
-    for label in range(int(labels.max()) + 1):
-        members = np.flatnonzero(labels == label)
-        inner = np.zeros(len(members), dtype=np.int64)
-        if 2 < len(members) < len(labels):
-            inner = _searched(distance[np.ix_(members, members)], highest)
-        found[members] = n_found + inner
-        n_found += int(inner.max()) + 1
-    return found
-
-
-def _best_cut(distance: FloatArray, tree: FloatArray, highest: float) -> IntArray:
-    """Return the labels, 0 to k − 1, of the cut with the highest mean silhouette among merges up to a height.
-
-    Merges are followed one by one; ``means[s, i]`` is the mean distance of trial i to the cluster in slot s, infinite
-    to its own, and ``inside[i]`` the sum of those to its own.
-    """
-    n = len(distance)
-    means, inside, sizes = distance.copy(), np.zeros(n), np.ones(n)
-    np.fill_diagonal(means, np.inf)
-    slots, slot_of = np.arange(n), np.arange(2 * n - 1)
-    best, best_slots = 0.0, slots.copy()
-    for step, (left, right, height, _) in enumerate(tree):
-        if height > highest:
-            break
-        a, b = slot_of[int(left)], slot_of[int(right)]
-        in_a, in_b = slots == a, slots == b
-        inside[in_a] += means[b, in_a] * sizes[b]
-        inside[in_b] += means[a, in_b] * sizes[a]
-        means[a] = (means[a] * sizes[a] + means[b] * sizes[b]) / (sizes[a] + sizes[b])
-        means[b] = np.inf
-        sizes[a] += sizes[b]
-        slots[in_b] = slot_of[n + step] = a
-        quality = _silhouette(inside, sizes[slots], means.min(axis=0)).mean()
-        if quality > best:
-            best, best_slots = quality, slots.copy()
-    return np.unique(best_slots, return_inverse=True)[1].astype(np.int64)
-
-
-def _silhouette(inside: FloatArray, size: FloatArray, outside: FloatArray) -> FloatArray:
-    a, b = inside / np.maximum(size - 1.0, 1.0), np.minimum(outside, _UNRELATED)
-    larger = np.maximum(a, b)
-    return np.where((size > 1) & (larger > 0), (b - a) / np.where(larger > 0, larger, 1.0), 0.0)
-
-
-def _silhouettes(distance: FloatArray, labels: IntArray) -> FloatArray:
-    member = labels[:, None] == np.arange(labels.max() + 1)
-    sums, sizes = distance @ member, member.sum(axis=0).astype(np.float64)
-    outside = np.where(member, np.inf, sums / sizes).min(axis=1)
-    return _silhouette(sums[member], sizes[labels], outside)
-
-
-def _assigned(others: FloatArray, sample: FloatArray, labels: IntArray, min_correlation: float) -> IntArray:
-    """Return for each further trial the cluster it has the highest mean correlation with, −1 if that is too little."""
-    member = (labels[:, None] == np.arange(labels.max() + 1)).astype(np.float64)
-    counts = (~np.isnan(sample)).astype(np.float64) @ member
-    centres = np.nan_to_num(sample) @ member / np.maximum(counts, 1.0)
-    overlap = (~np.isnan(others)).T.astype(np.float64) @ (counts > 0)
-    rho = np.nan_to_num(others).T @ centres / np.maximum(overlap, 1.0)
-    rho[(overlap < _LEAST_OVERLAP) | (rho < _by_chance(overlap, rho.size))] = 0.0
-    nearest = rho.argmax(axis=1)
-    return np.where(rho.max(axis=1) >= min_correlation, nearest, -1).astype(np.int64)
+    above = min(1 + bisect_left(range(1, n_trials + 1), best, key=expected), n_trials)
+    below = max(above - 1, 1)
+    return below if best - expected(below) < expected(above) - best else above
 
 
 def _by_appearance(labels: IntArray) -> IntArray:
