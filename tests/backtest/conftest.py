@@ -30,3 +30,17 @@ def twin() -> ModuleType:
 def cases() -> ModuleType:
     """Seeded markets and positions."""
     return _load("cases")
+
+
+@pytest.fixture(scope="session")
+def execution_twin() -> ModuleType:
+    """The full bar once more, in slow and plain Python."""
+    for name in ("execution_tape", "execution_books"):
+        _load(name)
+    return _load("execution_twin")
+
+
+@pytest.fixture(scope="session")
+def execution_cases() -> ModuleType:
+    """Markets, targets and options that try every rule of the full bar."""
+    return _load("execution_cases")
