@@ -11,7 +11,7 @@ from workbench.charts.calendar import MONTHS, month_frame
 from workbench.charts.factors import factor_figure, finish_factor, name_ticks, zero_line
 from workbench.charts.marks import empty_table, finite, histogram, placeholder, plain, source, style_axes
 from workbench.charts.rollings import strategy_of
-from workbench.charts.tables import Column, Table, percent, signed_percent
+from workbench.charts.tables import Column, Table, number, percent, signed_percent
 from workbench.charts.theme import ACCENT, DOWN, NEUTRAL, label_of, style_of
 from workbench.typing import FloatArray
 
@@ -46,11 +46,13 @@ def annual_chart(returns: pd.DataFrame | pd.Series, *, height: int = 260) -> Any
                         fill_alpha=0.75 if i == 0 else 0.15, hatch_alpha=0.6, legend_label=label_of(str(name)), **hatch)
         )  # fmt: skip
     zero_line(figure)
-    name_ticks(figure.xaxis, _year_names(table, returns))
+    names = _year_names(table, returns)
+    name_ticks(figure.xaxis, names)
     figure.xgrid.visible = False
     plain(figure)
     style_axes(figure, y="0%")
     figure.yaxis.axis_label = "return of the year"
+    figure.xaxis.axis_label = "* only a part of the year" if "*" in "".join(names) else None
     told = {"year": "@year", "series": "@name", "return": "@value{+0.0%}"}
     finish_factor(figure, drawn, told, legend=table.shape[1] > 1)
     return figure
@@ -72,9 +74,9 @@ def _year_names(table: pd.DataFrame, returns: pd.DataFrame | pd.Series) -> list[
     """Mark years of which the record holds only a part."""
     index = pd.DatetimeIndex(returns.index)
     names = [str(y) for y in table.index]
-    if index[0].dayofyear > 7:
+    if index[0].day_of_year > 7:
         names[0] += " *"
-    if index[-1].dayofyear < 359 and not names[-1].endswith("*"):
+    if index[-1].day_of_year < 359 and not names[-1].endswith("*"):
         names[-1] += " *"
     return names
 
@@ -131,7 +133,7 @@ def returns_histogram_chart(
     kurtosis = _moment(values, 4)
     return histogram(
         values,
-        f"{what}: skewness {skew:+.1f}, kurtosis {kurtosis:.1f} (normal 0 and 3)",
+        f"{what}: skewness {number(skew, 1)}, kurtosis {number(kurtosis, 1)} (normal 0 and 3)",
         style="0.0%" if every != "bar" else "0.00%",
         xlabel=f"return per {every}; what lies outside is counted in the outermost bins{held}",
         ylabel=f"{every}s",

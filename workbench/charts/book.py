@@ -7,40 +7,66 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench.charts.factors import factor_figure, finish_factor
+from workbench.charts.factors import factor_figure, finish_factor, zero_line
 from workbench.charts.figure import time_axis
-from workbench.charts.marks import empty_table, level, need, placeholder, source, style_axes, time_lines
+from workbench.charts.marks import empty_table, level, need, placeholder, restyle, source, style_axes, time_lines
 from workbench.charts.sampling import naive_utc
 from workbench.charts.tables import Column, Table, number, percent, signed_percent
-from workbench.charts.theme import ACCENT, CYCLE, NEUTRAL, UP, label_of
+from workbench.charts.theme import ACCENT, CYCLE, DOWN, NEUTRAL, UP, label_of
 
 MOST_LAYERS = 6
 COSTS = ("fee", "slippage", "funding", "borrow", "interest")
 _NO_POSITIONS = "the record has no positions; run the notebook that makes them"
 _POINTS = 400
+_COST_LOOKS = tuple(zip(CYCLE, ("solid", "dashed", "dotted", "dashdot", "dotdash", "solid"), strict=True))
 _HATCHES = (" ", "/", "x", "\\", "-", ".", "o")
 
 
 def sides_chart(positions: pd.DataFrame, *, height: int = 240) -> Any:
-    """Draw how much of equity is long, short (below 0) and net over time.
+    """Draw how much of equity is long (above 0), short (below 0) and net over time.
 
     Parameters
     ----------
     positions : DataFrame, time × symbol
-        Signed fractions of equity held after the fill.
+        Signed fractions of equity held after the fill; each point drawn is the mean of its stretch of time.
     """
+    if positions.empty:
+        return placeholder("Long, short and net exposure", _NO_POSITIONS)
     held = positions.fillna(0.0)
-    frame = pd.DataFrame({"long": held.clip(lower=0).sum(axis=1), "short": held.clip(upper=0).sum(axis=1)})
-    frame["net"] = frame["long"] + frame["short"]
-    if not (frame["short"] < 0).any():
-        frame = frame[["long", "net"]] if not np.allclose(frame["long"], frame["net"]) else frame[["net"]]
-    busy = float((held != 0).any(axis=1).mean()) if len(held) else 0.0
-    mean = float(frame["net"].mean()) if len(frame) else 0.0
-    return time_lines(
-        frame, "Long, short and net exposure", _NO_POSITIONS,
-        title=f"Exposure by side: net {mean:+.0%} on average, in the market {busy:.0%} of the time".replace("-", "−"),
-        ylabel="share of equity", number="0%", height=height,
-    )  # fmt: skip
+    sides = side_shares(held)
+    thin = stretches(sides)
+    times = naive_utc(pd.DatetimeIndex(thin.index))
+    busy, mean = float((held != 0).any(axis=1).mean()), float(sides["net"].mean())
+    title = f"Exposure: net {signed_percent(mean, 0)} on average, in the market {percent(busy, 0)} of the time"
+    figure = factor_figure(title, height, x_axis_type="datetime")
+    for side, color, hatch in (("long", UP, " "), ("short", DOWN, "/")):
+        if bool((thin[side] != 0).any()):
+            figure.varea(times, 0, thin[side].to_numpy(), fill_color=color, fill_alpha=0.35, hatch_pattern=hatch,
+                         hatch_color=color, hatch_alpha=0.5, legend_label=side)  # fmt: skip
+    data = source(time=times, **{c: thin[c].to_numpy() for c in thin.columns})
+    drawn = figure.line("time", "net", source=data, line_color=ACCENT, line_width=1.8, legend_label="net")
+    zero_line(figure)
+    time_axis(figure)
+    style_axes(figure, y="0%")
+    figure.yaxis.axis_label = "share of equity"
+    told = {"time": "@time{%F %H:%M}", "long": "@long{0.0%}", "short": "@short{0.0%}", "net": "@net{+0.0%}"}
+    finish_factor(figure, [drawn], told, legend=True, formatters={"@time": "datetime"})
+    return figure
+
+
+def side_shares(held: pd.DataFrame) -> pd.DataFrame:
+    """Return long, short (below 0) and net shares of equity at each bar."""
+    long, short = held.clip(lower=0).sum(axis=1), held.clip(upper=0).sum(axis=1)
+    return pd.DataFrame({"long": long, "short": short, "net": long + short})
+
+
+def stretches(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the means of at most 400 equal stretches of rows, each at its first time."""
+    n = min(_POINTS, len(frame))
+    stretch = np.arange(len(frame)) * n // max(len(frame), 1)
+    means = frame.groupby(stretch).mean()
+    means.index = frame.index[np.searchsorted(stretch, np.arange(n))]
+    return means
 
 
 def leverage_chart(positions: pd.DataFrame, *, limit: float | None = None, height: int = 220) -> Any:
@@ -65,6 +91,7 @@ def leverage_chart(positions: pd.DataFrame, *, limit: float | None = None, heigh
         ylabel="gross over equity",
         number="0.00",
         height=height,
+        steps=[restyle((UP, "solid"), (DOWN, "dashed"))],
     )
 
 
@@ -154,11 +181,7 @@ def allocation_frame(positions: pd.DataFrame) -> pd.DataFrame:
     leading = held[order[:MOST_LAYERS]].rename(columns=str)
     if len(order) > MOST_LAYERS:
         leading = leading.assign(**{_REST: held[order[MOST_LAYERS:]].sum(axis=1)})
-    n = min(_POINTS, len(leading))
-    stretch = np.arange(len(leading)) * n // len(leading)
-    means = leading.groupby(stretch).mean()
-    means.index = leading.index[np.searchsorted(stretch, np.arange(n))]
-    return means
+    return stretches(leading)
 
 
 def allocation_table(positions: pd.DataFrame) -> Table:
@@ -213,7 +236,7 @@ def cost_kinds_chart(
         table["all"] = total
     return time_lines(
         table, "Costs by kind", "", title=f"Costs paid so far by kind: {words} in all",
-        ylabel="paid so far", number="0.0%" if share else "0,0.00", height=height,
+        ylabel="paid so far", number="0.0%" if share else "0,0.00", height=height, steps=[restyle(*_COST_LOOKS)],
     )  # fmt: skip
 
 
@@ -227,7 +250,7 @@ def cost_frame(costs: pd.DataFrame, equity: pd.DataFrame | pd.Series | float | N
 
 def _capital(equity: pd.DataFrame | pd.Series | float | None) -> float:
     if isinstance(equity, pd.DataFrame):
-        equity = equity["equity"]
+        equity = equity.get("equity", pd.Series(dtype=float))
     if isinstance(equity, pd.Series):
         known = equity.dropna()
         equity = float(known.iloc[0]) if len(known) else None

@@ -9,7 +9,19 @@ import pandas as pd
 
 from workbench.charts.factors import factor_figure, finish_factor, zero_line
 from workbench.charts.figure import lines
-from workbench.charts.marks import empty_table, join, name_axis, need, placeholder, plain, source, style_axes
+from workbench.charts.marks import (
+    empty_table,
+    join,
+    log_ticks,
+    name_axis,
+    need,
+    placeholder,
+    plain,
+    restyle,
+    source,
+    style_axes,
+    wide,
+)
 from workbench.charts.tables import Column, Table, moment, percent, signed_percent
 from workbench.charts.theme import ACCENT, DOWN, UP, label_of
 
@@ -31,7 +43,7 @@ def compare_equity_chart(returns: pd.DataFrame, *, height: int = 300) -> Any:
         return placeholder("Equity of A and B", _NO_PAIR)
     first, second = (_run_name(str(c)) for c in pair.columns)
     growth = (1.0 + pair.set_axis([first, second], axis=1)).cumprod()
-    log = bool((growth > 0).all().all())
+    log = wide(growth.to_numpy())
     ahead = lead_of(pair)
     last = float(ahead.iloc[-1])
     verdict = "as far as" if abs(last) < 5e-5 else f"{percent(abs(last))} {'ahead of' if last > 0 else 'behind'}"
@@ -44,11 +56,14 @@ def compare_equity_chart(returns: pd.DataFrame, *, height: int = 300) -> Any:
         number="0,0.00",
         log=log,
         height=height,
+        steps=[restyle((UP, "solid"), (ACCENT, "dashed"))],
     )
     below = lines(ahead.to_frame("lead"), title=f"{first} over {second}", ylabel="lead", number="0.0%",
                   height=170, steps=[zero_line])  # fmt: skip
     pictures = [to_bokeh(above), to_bokeh(below)]
     pictures[1].x_range = pictures[0].x_range
+    if log:
+        log_ticks(pictures[0], growth.to_numpy())
     return join(*pictures)
 
 
@@ -197,6 +212,7 @@ def trade_differences_table(trade_differences: pd.DataFrame, *, kind: Kind | Non
     ]
     total = f"; together {signed_percent(float(frame['difference'].sum()))} for B"
     more = f", largest {limit:,}" if len(frame) > limit else ""
+    columns = [c for c in columns if not (kind and c.key == "words")]
     shown = frame.loc[order].head(limit).reset_index(drop=True)
     return Table(
         shown, columns, f"{caption}: {counts}{more}{total}" if not kind else f"{caption}: {len(frame):,}{more}{total}"

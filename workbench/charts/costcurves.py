@@ -14,7 +14,13 @@ from workbench.charts.theme import ACCENT, DOWN, UP
 from workbench.typing import FloatArray
 
 
-def cost_curve_chart(cost_curve: pd.DataFrame, *, assumed_bps: float | None = None, height: int = 260) -> Any:
+def cost_curve_chart(
+    cost_curve: pd.DataFrame,
+    *,
+    assumed_bps: float | None = None,
+    break_even_bps: float | None = None,
+    height: int = 260,
+) -> Any:
     """Draw the Sharpe ratio and the annual return over the cost of a trade, and where the strategy stops earning.
 
     Parameters
@@ -23,13 +29,15 @@ def cost_curve_chart(cost_curve: pd.DataFrame, *, assumed_bps: float | None = No
         Columns cost_bps (per side, of the value traded), sharpe_ratio (annual), annual_return (fraction).
     assumed_bps : float, optional
         Cost that the run assumed, marked.
+    break_even_bps : float, optional
+        Cost at which nothing is earned, where it is known more exactly; default where the drawn line crosses 0.
     """
     if not need(cost_curve, "cost_bps", "sharpe_ratio"):
         return placeholder("Cost curve", "the run holds no cost curve: it traded nothing, or was made without one")
     table = cost_curve.sort_values("cost_bps")
     bps, sharpe = table["cost_bps"].to_numpy(dtype=float), table["sharpe_ratio"].to_numpy(dtype=float)
     annual = table["annual_return"].to_numpy(dtype=float) if "annual_return" in table else np.full(len(bps), np.nan)
-    even = break_even(bps, annual if np.isfinite(annual).any() else sharpe)
+    even = break_even(bps, sharpe) if break_even_bps is None else break_even_bps
     figure = factor_figure(_cost_title(bps, sharpe, even, assumed_bps), height)
     data = source(bps=bps, sharpe=sharpe, annual=annual)
     figure.line("bps", "sharpe", source=data, line_color=UP, line_width=2.2)

@@ -39,11 +39,13 @@ def crises_chart(
         series[benchmark] = returns[benchmark].fillna(0.0)
     frame = pd.DataFrame(series)
     parts = [(str(c.name), frame.loc[c.first : c.last]) for c in crises.head(MOST_TILES).itertuples(index=False)]
-    figures = [_window(name, part, height, first=i == 0) for i, (name, part) in enumerate(parts) if len(part) > 1]
+    figures = [_window(name, part, height) for name, part in parts if len(part) > 1]
     return tiles(figures) if figures else placeholder("Crisis windows", _NONE)
 
 
-def _window(name: str, part: pd.DataFrame, height: int, *, first: bool) -> Any:
+def _window(name: str, part: pd.DataFrame, height: int) -> Any:
+    from bokeh.models import DatetimeTickFormatter
+
     growth = (1.0 + part).cumprod() - 1.0
     thin = screen(growth, 1000)
     made = signed_percent(float(growth["strategy"].iloc[-1]), 1)
@@ -52,17 +54,17 @@ def _window(name: str, part: pd.DataFrame, height: int, *, first: bool) -> Any:
     for i, column in enumerate(thin.columns):
         style = style_of(str(column), i)
         data = source(time=naive_utc(thin.index), value=thin[column].to_numpy(), series=[label_of(column)] * len(thin))
-        words = {"legend_label": label_of(column)} if first else {}
         drawn.append(
             figure.line("time", "value", source=data, line_color=style.color, line_dash=style.dash,
-                        line_width=style.width, **words)
+                        line_width=style.width, legend_label=label_of(column))
         )  # fmt: skip
     time_axis(figure)
+    figure.xaxis.formatter = DatetimeTickFormatter(days="%d %b", months="%b %Y", hours="%d %b %H:%M")
     figure.xaxis.ticker.desired_num_ticks = 3
     figure.xaxis.axis_label = None
     style_axes(figure, y="0%")
     told = {"series": "@series", "time": "@time{%F %H:%M}", "since the start": "@value{+0.0%}"}
-    finish_factor(figure, drawn, told, legend=first, formatters={"@time": "datetime"})
+    finish_factor(figure, drawn, told, legend=True, formatters={"@time": "datetime"})
     figure.title.text_font_size = "12px"
     return figure
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from workbench.charts.factors import ROW_HEIGHT, factor_figure, finish_factor, name_ticks, zero_line
 from workbench.charts.marks import clean, empty_table, finite, histogram, join, need, placeholder, source, style_axes
-from workbench.charts.tables import Column, Table, _Written, number, percent, unit_of, whole, write_metric
+from workbench.charts.tables import EMPTY, Column, Table, _Written, number, unit_of, whole, write_metric
 from workbench.charts.theme import DOWN, NEUTRAL, UP, label_of
 
 _NO_INTERVALS = "the run was made without resampling; set replicates above 0"
@@ -30,10 +30,24 @@ def intervals_chart(intervals: pd.DataFrame, *, height: int | None = None) -> An
     if known.empty:
         return placeholder("Intervals of the headline figures", _NO_INTERVALS)
     units = [unit_of(str(m)) for m in known["metric"]]
-    groups = [known[[u == unit for u in units]] for unit in dict.fromkeys(units)]
+    groups = [part for unit in dict.fromkeys(units) for part in _scales(known.loc[[u == unit for u in units]])]
     figures = [_forest(part, unit_of(str(part["metric"].iloc[0])), height) for part in groups]
     figures[0].title.text = _interval_title(known)
     return figures[0] if len(figures) == 1 else join(*figures)
+
+
+def _scales(part: pd.DataFrame) -> list[pd.DataFrame]:
+    """Set figures apart that would squash the others on one axis."""
+    reach = part[["low", "high"]].abs().max(axis=1)
+    far = reach > 4 * float(reach.median())
+    return [g for g in (part.loc[~far], part.loc[far]) if len(g)]
+
+
+def tested_against_zero(metric: str) -> bool:
+    """Whether 0 is the question for a measure: not for those, such as volatility, that cannot be below it."""
+    from workbench import risk
+
+    return metric not in risk.MEASURES or risk.MEASURES[metric].direction == "higher"
 
 
 def _known(intervals: pd.DataFrame) -> pd.DataFrame:
@@ -58,26 +72,32 @@ def _forest(part: pd.DataFrame, unit: str, height: int | None) -> Any:
     n = len(part)
     figure = factor_figure(" ", height or 74 + int(1.4 * ROW_HEIGHT) * n, y_range=Range1d(n - 0.4, -0.6))
     value, low, high = (part[c].to_numpy(dtype=float) for c in ("value", "low", "high"))
-    sure = (low > 0) | (high < 0)
+    asked = np.array([tested_against_zero(str(m)) for m in part["metric"]])
+    sure = (low > 0) | (high < 0) | ~asked
     data = source(
-        y=np.arange(n), value=value, low=low, high=high, metric=[label_of(str(m)) for m in part["metric"]],
-        color=[UP if s else DOWN for s in sure], fill=[UP if s else "#ffffff" for s in sure],
+        y=np.arange(n),
+        value=value,
+        low=low,
+        high=high,
+        metric=[label_of(str(m)) for m in part["metric"]],
+        color=[NEUTRAL if not a else UP if s else DOWN for a, s in zip(asked, sure, strict=True)],
+        hollow=np.where(sure, 1.0, 0.0),
         shown=[_span(str(m), v, a, b) for m, v, a, b in zip(part["metric"], value, low, high, strict=True)],
-    )  # fmt: skip
+    )
     figure.segment("low", "y", "high", "y", source=data, line_color="color", line_width=3)
     for edge in ("low", "high"):
         figure.scatter(
             edge, "y", source=data, marker="dash", angle=math.pi / 2, size=12, line_color="color", line_width=2
         )
-    drawn = figure.scatter("value", "y", source=data, size=9, fill_color="fill", line_color="color", line_width=2)
+    drawn = figure.scatter("value", "y", source=data, size=9, fill_color="color", fill_alpha="hollow",
+                            line_color="color", line_width=2)  # fmt: skip
     zero_line(figure, "height")
     name_ticks(figure.yaxis, [label_of(str(m)) for m in part["metric"]])
     figure.ygrid.visible = False
     figure.min_border_left = 150
     style_axes(figure, x="0%" if unit == "fraction" else "0.[00]")
-    figure.xaxis.axis_label = (
-        "per cent" if unit == "fraction" else f"{_UNIT_WORDS.get(unit, unit)}; hollow: the interval holds 0"
-    )
+    words = "percent" if unit == "fraction" else _UNIT_WORDS.get(unit, unit)
+    figure.xaxis.axis_label = f"{words}; hollow: the interval holds 0" if not sure.all() else words
     finish_factor(figure, [drawn], {"measure": "@metric", "value and interval": "@shown"})
     return figure
 
@@ -102,9 +122,9 @@ def intervals_table(intervals: pd.DataFrame) -> Table:
     if known.empty:
         return empty_table(caption, _NO_INTERVALS)
     apart = (known["low"] > 0) | (known["high"] < 0)
-    frame = known.assign(
-        measure=[label_of(str(m)) for m in known["metric"]], zero=["no" if a else "yes" for a in apart]
-    )
+    asked = [tested_against_zero(str(m)) for m in known["metric"]]
+    zero = [EMPTY if not q else "no" if a else "yes" for q, a in zip(asked, apart, strict=True)]
+    frame = known.assign(measure=[label_of(str(m)) for m in known["metric"]], zero=zero)
     texts = frame.astype(object)
     for name in ("value", "low", "high"):
         texts[name] = [write_metric(str(m), float(v)) for m, v in zip(frame["metric"], frame[name], strict=True)]
@@ -112,7 +132,7 @@ def intervals_table(intervals: pd.DataFrame) -> Table:
     columns += [Column(c, c) for c in ("value", "low", "high")]
     columns.append(Column("zero", "holds 0", str, True))
     level = f", {float(known['confidence'].iloc[0]):.0%} confidence" if "confidence" in known else ""
-    marks = {(i, "zero"): "pass" if a else "fail" for i, a in enumerate(apart)}
+    marks = {(i, "zero"): "soft" if z == EMPTY else "pass" if z == "no" else "fail" for i, z in enumerate(zero)}
     return _Written(frame, columns, f"{caption}{level}", marks, {}, texts)
 
 
@@ -146,7 +166,8 @@ def null_chart(
         return placeholder(f"What luck alone would make: {label_of(name)}", _NO_NULLS)
     observed, p = float(row["observed"].iloc[0]), float(row["p_value"].iloc[0])
     q95 = float(np.quantile(values, 0.95))
-    title = f"{label_of(name).capitalize()}: chance does as well in {percent(p)} of {len(values):,} draws (p = {p:.3f})"
+    equal = int((values >= observed).sum())
+    title = f"{label_of(name).capitalize()}: {equal:,} of {len(values):,} draws did as well by chance, p = {p:.3f}"
     return histogram(
         values, title, style="0.0%" if unit_of(metric) == "fraction" else "0.0[0]", ylabel="draws", height=height,
         xlabel=f"{label_of(metric)} of draws without skill", tail=0.0,

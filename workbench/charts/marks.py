@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -36,7 +37,7 @@ def placeholder(title: str, why: str, *, height: int = 110) -> Any:
     figure.xaxis.axis_label = why
     figure.xaxis.axis_line_color = figure.xaxis.major_tick_line_color = figure.xaxis.major_label_text_color = None
     figure.xaxis.major_label_text_font_size = "0px"
-    figure.toolbar_location = None
+    figure.toolbar_location, figure.outline_line_alpha = None, 0
     return figure
 
 
@@ -94,7 +95,9 @@ def style_axes(figure: Any, *, x: str | None = None, y: str | None = None) -> No
         figure.yaxis.formatter = NumeralTickFormatter(format=y)
 
 
-def bins_of(values: FloatArray, n_bins: int = 60, *, tail: float = 0.002) -> tuple[FloatArray, FloatArray]:
+def bins_of(
+    values: FloatArray, n_bins: int = 60, *, tail: float = 0.002, at_zero: bool = False
+) -> tuple[FloatArray, FloatArray]:
     """Return the counts and edges of a histogram, values beyond the outermost quantiles in the outermost bins.
 
     Parameters
@@ -103,12 +106,18 @@ def bins_of(values: FloatArray, n_bins: int = 60, *, tail: float = 0.002) -> tup
         Finite.
     tail : float
         Share at each end that may be gathered in the outermost bin, so that one outlier does not squash the rest.
+    at_zero : bool
+        Let 0 be an edge, so that no bin holds both signs.
     """
     low, high = (float(v) for v in np.quantile(values, [tail, 1 - tail]))
     if not high > low:
         low, high = low - 0.5 * (abs(low) or 1.0), high + 0.5 * (abs(high) or 1.0)
     n_bins = int(min(n_bins, max(8, 3 * np.sqrt(len(values)))))
-    counts, edges = np.histogram(np.clip(values, low, high), bins=n_bins, range=(low, high))
+    edges = np.linspace(low, high, n_bins + 1)
+    if at_zero:
+        width = (high - low) / n_bins
+        edges = width * np.arange(np.floor(low / width), np.ceil(high / width) + 1)
+    counts, edges = np.histogram(np.clip(values, edges[0], edges[-1]), bins=edges)
     return counts.astype(np.float64), edges
 
 
@@ -132,7 +141,7 @@ def histogram(
     steps : sequence of callables
         Each is given the figure, the counts and the edges, before the legend is placed.
     """
-    counts, edges = bins_of(values, tail=tail)
+    counts, edges = bins_of(values, tail=tail, at_zero=by_sign)
     middle = (edges[:-1] + edges[1:]) / 2
     figure = factor_figure(title, height)
     data = source(
@@ -167,13 +176,22 @@ def level(figure: Any, value: float, words: str, color: str, start: Any, end: An
         figure.line([start, end], [value, value], line_color=color, line_dash=dash, line_width=1.6, legend_label=words)
 
 
-def name_axis(figure: Any, names: Sequence[str]) -> None:
-    """Write names below upright bars at 0, 1, 2 …, every n-th where there are many, sloping where they are long."""
-    every = max(1, -(-len(names) // MOST_NAMES))
-    name_ticks(figure.xaxis, [n if i % every == 0 else "" for i, n in enumerate(names)])
+def name_axis(figure: Any, names: Sequence[str], *, room: int = 110) -> None:
+    """Write names below upright bars at 0, 1, 2 …: in lines where they are long, every n-th where there are many.
+
+    Parameters
+    ----------
+    room : int
+        Letters that fit side by side.
+    """
+    longest = max((len(n) for n in names), default=0)
+    each = max(4, room // max(len(names), 1) - 1)
+    shown = [textwrap.fill(n, each, break_long_words=False) for n in names] if longest > each else list(names)
+    widest = max((len(line) for n in shown for line in n.split("\n")), default=0)
+    every = max(1, -(-len(names) // MOST_NAMES), -(-(widest + 1) * len(names) // room)) if widest > each else 1
+    every = max(every, -(-len(names) // MOST_NAMES))
+    name_ticks(figure.xaxis, shown)
     figure.xaxis.ticker.ticks = list(range(0, len(names), every))
-    if len(names) * max((len(n) for n in names), default=0) > 110 * every:
-        figure.xaxis.major_label_orientation = 0.6
     figure.xgrid.visible = False
 
 
@@ -193,14 +211,52 @@ def join(*figures: Any) -> Any:
     return column(*figures, sizing_mode="stretch_width")
 
 
-def tiles(figures: Sequence[Any], n_columns: int = 3) -> Any:
-    """Return small multiples in rows of ``n_columns``, with no toolbar on each."""
+def tiles(figures: Sequence[Any], n_columns: int = 3, *, note: str = "") -> Any:
+    """Return small multiples in rows of ``n_columns``, with no toolbar on each and a note above all."""
     from bokeh.layouts import column, row
+    from bokeh.models import Spacer
 
     for figure in figures:
         figure.toolbar_location = None
-    rows = [row(*figures[i : i + n_columns], sizing_mode="stretch_width") for i in range(0, len(figures), n_columns)]
-    return column(*rows, sizing_mode="stretch_width")
+    padded = [*figures, *(Spacer(sizing_mode="stretch_width") for _ in range(-len(figures) % n_columns))]
+    rows = [row(*padded[i : i + n_columns], sizing_mode="stretch_width") for i in range(0, len(padded), n_columns)]
+    return column(*([_note(note)] if note else []), *rows, sizing_mode="stretch_width")
+
+
+def _note(text: str) -> Any:
+    """Return a line of text as a figure: Bokeh's own blocks of text belong to its widgets, which reports leave out."""
+    figure = placeholder("", "", height=30)
+    figure.title.text, figure.title.text_font_size, figure.title.text_font_style = text, "12px", "normal"
+    figure.xaxis.visible = False
+    return figure
+
+
+def restyle(*looks: tuple[str, str]) -> Callable[[Any], None]:
+    """Return a step for `lines` that gives each line in turn a colour and a dash: colour alone says nothing."""
+
+    def step(figure: Any) -> None:
+        drawn = [r for r in figure.renderers if hasattr(getattr(r, "glyph", None), "line_dash")]
+        for renderer, (color, dash) in zip(drawn, looks, strict=False):
+            renderer.glyph.line_color, renderer.glyph.line_dash = color, dash
+
+    return step
+
+
+def wide(values: Any) -> bool:
+    """Whether positive values spread so far that a logarithmic axis serves them: by a factor of three or more."""
+    known = finite(values)
+    return len(known) > 0 and float(known.min()) > 0 and float(known.max()) >= 3 * float(known.min())
+
+
+def log_ticks(figure: Any, values: Any) -> None:
+    """Write 1, 2 and 5 of each decade that the values reach on a logarithmic axis."""
+    from bokeh.models import FixedTicker
+
+    known = finite(values)
+    decades = np.arange(np.floor(np.log10(known.min())), np.ceil(np.log10(known.max())) + 1)
+    steps = (1.0, 2.0, 5.0) if len(decades) <= 5 else (1.0,)
+    figure.yaxis.ticker = FixedTicker(ticks=[float(m * 10**d) for d in decades for m in steps])
+    figure.yaxis.ticker.minor_ticks = []
 
 
 def faint(figure: Any) -> None:

@@ -36,10 +36,9 @@ def overfitting_chart(pbo: pd.DataFrame | pd.Series, *, height: int = 250) -> An
     if len(values) == 0:
         return placeholder("Probability of backtest overfitting", "needs at least two configurations and their returns")
     share = float((values <= 0).mean())
-    verdict = "choosing did not help" if share > 0.5 else "choosing helped"
     return histogram(
         values,
-        f"PBO {percent(share, 0)}: the choice fell below the median in so many of {len(values):,} splits, {verdict}",
+        f"PBO {percent(share, 0)}: in so many of {len(values):,} splits the choice fell below the median",
         style="0.0",
         xlabel="logit of the choice's rank out of sample: below 0 worse than the median",
         ylabel="splits",
@@ -128,7 +127,7 @@ def luck_chart(
     title = f"{len(values):,} configurations: the best has a Sharpe ratio of {number(best)}"
     if expected_maximum is not None and np.isfinite(expected_maximum):
         marks.insert(1, (expected_maximum, f"best expected of luck {number(expected_maximum)}", DOWN, "dashed"))
-        title += ", more than luck would show" if best > expected_maximum else ", no more than luck would show"
+        title += ", above the best of luck" if best > expected_maximum else ", no more than luck"
     return histogram(
         values,
         title,

@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench.charts.marks import placeholder, time_lines
+from workbench.charts.marks import placeholder, restyle, time_lines
+from workbench.charts.tables import number, percent
+from workbench.charts.theme import DOWN, UP
 
 _LEAST_BARS = 20
+_LOOKS = restyle((UP, "solid"), (DOWN, "dashed"))
 _SHORT = "needs more bars than a rolling window holds; choose a longer range"
 
 
@@ -36,11 +39,11 @@ def rolling_sharpe_chart(
         frame,
         what,
         _SHORT,
-        title=_finding(what, frame, lambda v: f"{v:.0%}", lambda c: float((c > 0).mean()), "above 0"),
+        title=_finding(what, frame, lambda v: percent(v, 0), lambda c: float((c > 0).mean()), "above 0"),
         ylabel="Sharpe ratio, annual",
         number="0.00",
         height=height,
-        steps=[_zero],
+        steps=[_zero, _LOOKS],
     )
 
 
@@ -66,10 +69,11 @@ def rolling_volatility_chart(
         frame,
         what,
         _SHORT,
-        title=_finding(what, frame, lambda v: f"{v:.1%}", lambda c: float(c.max()), "at most", first=True),
+        title=_finding(what, frame, percent, lambda c: float(c.max()), "at most", first=True),
         ylabel="volatility",
-        number="0.0%",
+        number="0%",
         height=height,
+        steps=[_LOOKS],
     )
 
 
@@ -99,11 +103,11 @@ def rolling_beta_chart(
         frame,
         what,
         _SHORT,
-        title=_finding(what, frame, lambda v: f"{v:+.2f}", lambda c: float(c.mean()), "on average", last=True),
+        title=_finding(what, frame, number, lambda c: float(c.mean()), "on average", last=True),
         ylabel="beta",
         number="0.00",
         height=height,
-        steps=[_zero],
+        steps=[_zero, _LOOKS],
     )
 
 
@@ -150,8 +154,8 @@ def _finding(
     if column.empty or not np.isfinite(judge(column)):
         return what
     value = write(judge(column))
-    number = f"{words} {value}" if first else f"{value} {words}" if last else f"{words} {value} of the time"
-    return f"{what}: {number} ({known.columns[-1]})"
+    told = f"{words} {value}" if first else f"{value} {words}" if last else f"{words} {value} of the time"
+    return f"{what}: {told} ({known.columns[-1]})"
 
 
 def _zero(figure: Any) -> None:

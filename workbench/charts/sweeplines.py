@@ -59,8 +59,9 @@ def parameters_chart(
     names = parameters_of(cells, parameters)[:_MOST_TILES]
     if not names:
         return placeholder("Parameters one by one", "no parameter has more than one value")
-    figures = [_line(cells, n, names, metric, height, small=True, legend=i == 0) for i, n in enumerate(names)]
-    return tiles(figures, n_columns=min(3, len(figures)))
+    figures = [_line(cells, n, names, metric, height, small=True) for n in names]
+    note = f"{label_of(metric)}; line: others at the winner's, ringed: the winner, dashed: median of all cells"
+    return tiles(figures, n_columns=min(3, len(figures)), note=note)
 
 
 def line_frame(cells: pd.DataFrame, parameter: str, names: Sequence[str], metric: str) -> pd.DataFrame:
@@ -82,7 +83,6 @@ def line_frame(cells: pd.DataFrame, parameter: str, names: Sequence[str], metric
 
 def _line(
     cells: pd.DataFrame, parameter: str, names: Sequence[str], metric: str, height: int, *, small: bool = False,
-    legend: bool = True,
 ) -> Any:  # fmt: skip
     table = line_frame(cells, parameter, names, metric)
     top = int(table["value"].to_numpy().argmax()) if table["value"].notna().any() else 0
@@ -96,7 +96,7 @@ def _line(
     figure = factor_figure(title, height)
     data = source(x=np.arange(len(table)), **{c: table[c].to_numpy() for c in table.columns if c != "level"},
                   level=list(table["level"]))  # fmt: skip
-    labels = (lambda words: {"legend_label": words}) if legend else (lambda _words: {})
+    labels = (lambda words: {"legend_label": words}) if not small else (lambda _words: {})
     if "low" in table and table["low"].notna().any():
         figure.varea("x", "low", "high", source=data, fill_color=UP, fill_alpha=0.15, **labels("its interval"))
     figure.line(
@@ -112,7 +112,7 @@ def _line(
     drawn = figure.scatter("x", "value", source=data, size=6, color=UP)
     figure.scatter([top], table["value"].iloc[[top]], size=14, fill_alpha=0, line_color=DOWN, line_width=2.5)
     zero_line(figure)
-    name_axis(figure, list(table["level"]))
+    name_axis(figure, list(table["level"]), room=30 if small else 110)
     style = "0%" if unit_of(metric) == "fraction" else "0.[00]"
     style_axes(figure, y=style)
     figure.xaxis.axis_label = None if small else f"{label_of(parameter)} · ringed: the winner"
@@ -124,7 +124,7 @@ def _line(
         "median of all cells": f"@median{{{fine}}}",
         "best of all cells": f"@best{{{fine}}}",
     }
-    finish_factor(figure, [drawn], told, legend=legend)
+    finish_factor(figure, [drawn], told, legend=not small)
     if small:
         figure.title.text_font_size = "12px"
     return figure

@@ -9,7 +9,18 @@ import pandas as pd
 
 from workbench.charts.factors import factor_figure, finish_factor, zero_line
 from workbench.charts.figure import time_axis
-from workbench.charts.marks import clean, finite, histogram, level, need, placeholder, source, style_axes, time_lines
+from workbench.charts.marks import (
+    clean,
+    finite,
+    histogram,
+    level,
+    need,
+    placeholder,
+    restyle,
+    source,
+    style_axes,
+    time_lines,
+)
 from workbench.charts.sampling import naive_utc
 from workbench.charts.tables import number, percent, signed_percent, whole
 from workbench.charts.theme import ACCENT, DOWN, NEUTRAL, UP
@@ -186,13 +197,15 @@ def excursions_chart(trades: pd.DataFrame, *, height: int = 300) -> Any:
     shown = _sample(known, "return")
     won = known["return"] > 0
     stop = float(np.quantile(known.loc[won, "mae"].abs(), 0.9)) if won.any() else float("nan")
-    given = float((known.loc[~won, "mfe"].abs() > known["return"].abs().median()).mean()) if (~won).any() else 0.0
+    ahead = float(known.loc[~won, "mfe"].abs().median()) if (~won).any() else float("nan")
     from bokeh.layouts import row
 
     left = _excursion(shown, "low", "greatest loss on the way (MAE)", height)
     left.title.text = f"MAE: 9 in 10 winners never lost over {percent(stop)}" if np.isfinite(stop) else "MAE: no winner"
     right = _excursion(shown, "high", "greatest gain on the way (MFE)", height)
-    right.title.text = f"MFE: {percent(given, 0)} of losers were clearly ahead once"
+    right.title.text = (
+        f"MFE: half the losers were once {percent(ahead)} ahead" if np.isfinite(ahead) else "MFE: no loser"
+    )
     return row(left, right, sizing_mode="stretch_width")
 
 
@@ -216,7 +229,8 @@ def _excursion(trades: pd.DataFrame, column: str, words: str, height: int) -> An
                     legend_label=f"{label}, {len(part):,}",
                 )
             )
-    reach = np.array([trades["return"].min(), trades["return"].max()])
+    ends = (float(trades["return"].min()), 0.0) if column == "low" else (0.0, float(trades["return"].max()))
+    reach = np.array(ends)
     figure.line(
         reach, reach, line_color=NEUTRAL, line_dash="dotted", line_width=1.5, legend_label="ended at its extreme"
     )
@@ -259,6 +273,7 @@ def side_equity_chart(trades: pd.DataFrame, *, capital: float | None = None, hei
         ylabel="share of the starting capital" if share else "profit, net",
         number="0.0%" if share else "0,0.00",
         height=height,
+        steps=[restyle((UP, "solid"), (DOWN, "dashed"), (ACCENT, "dotted"))],
     )
 
 

@@ -12,7 +12,7 @@ from workbench.charts.marks import need, placeholder, source, style_axes
 from workbench.charts.tables import moment, number
 from workbench.charts.theme import CYCLE, DOWN, NEUTRAL
 
-MOST_CLUSTERS = 5
+MOST_CLUSTERS = 4
 _MARKERS = ("circle", "square", "triangle", "diamond", "hex")
 _COLOURS = tuple(c for c in CYCLE if c not in {DOWN, NEUTRAL})
 MOST_POINTS = 5000
@@ -71,9 +71,9 @@ def groups(trials: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     clusters = trials["cluster"].astype(object).where(trials["cluster"].notna(), "none")
     sizes = clusters.value_counts()
     leading = list(sizes.index[:MOST_CLUSTERS])
-    parts = [(f"cluster {_name(c)}, {len(trials[clusters == c]):,}", trials[clusters == c]) for c in leading]
+    parts = [(f"cluster {_name(c)} ({len(trials[clusters == c]):,})", trials[clusters == c]) for c in leading]
     rest = trials[~clusters.isin(leading)]
-    return parts + ([(f"{len(sizes) - len(leading):,} smaller clusters, {len(rest):,}", rest)] if len(rest) else [])
+    return parts + ([(f"{len(sizes) - len(leading):,} smaller ({len(rest):,})", rest)] if len(rest) else [])
 
 
 def _name(cluster: Any) -> str:

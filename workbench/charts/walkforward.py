@@ -16,12 +16,14 @@ from workbench.charts.marks import (
     histogram,
     join,
     level,
+    log_ticks,
     name_axis,
     need,
     placeholder,
     plain,
     source,
     style_axes,
+    wide,
 )
 from workbench.charts.sampling import min_max_sample, naive_utc
 from workbench.charts.sweeps import level_name, levels, place_of
@@ -178,7 +180,7 @@ def paths_chart(paths: pd.DataFrame, *, height: int = 300) -> Any:
         return placeholder("Paths", _NO_PATHS)
     last = growth.iloc[-1]
     lost, worst, best = float((last < 1).mean()), number(float(last.min())), number(float(last.max()))
-    log = bool((growth > 0).all().all())
+    log = wide(growth.to_numpy())
     figure = factor_figure(
         f"{growth.shape[1]} paths: from {worst} to {best}, {percent(lost, 0)} lost money",
         height,
@@ -193,6 +195,8 @@ def paths_chart(paths: pd.DataFrame, *, height: int = 300) -> Any:
     drawn = [_path(figure, growth.iloc[:, i]) for i in range(0, growth.shape[1], -(-growth.shape[1] // MOST_PATHS))]
     figure.line(times, middle, line_color=UP, line_width=2.6, legend_label="median of the paths")
     level(figure, 1.0, "start", NEUTRAL, times[0], times[-1], "dotted")
+    if log:
+        log_ticks(figure, growth.to_numpy())
     time_axis(figure)
     style_axes(figure, y="0,0.00")
     figure.yaxis.axis_label = f"equity, start = 1.00{', log scale' if log else ''}"
