@@ -253,7 +253,8 @@ class Account(Books):
         if work is None or work.kind == "market":
             return
         sign = 1 if work.size > 0 else -1
-        if work.kind == "limit" and sign * work.price >= sign * opened:
+        quote = opened * (1 + sign * self.rules.half_spread)
+        if work.kind == "limit" and sign * work.price >= sign * quote:
             self.work(j, opened, limit=work.price)
         elif work.kind == "stop" and sign * opened >= sign * work.price:
             self.work(j, opened)
