@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from workbench import risk
 from workbench.backtest import grid, simulate, sma_crossover, sweep
 from workbench.backtest.sweeps import STATISTICS
 from workbench.errors import ConfigError, DataError
@@ -18,19 +20,52 @@ def test_each_row_is_the_summary_of_its_own_simulation(data, cases):
     case = data.draw(cases.drawn(gaps=(0.0, 0.2), volatility=(0.001, 0.02, 0.3)))
     arguments = {k: case.arguments[k] for k in ("fee_bps", "slippage_bps", "rebalance")}
     wanted = case.positions.clip(-1, 1)
-    table = sweep(
+    swept = sweep(
         case.bars, lambda _, number: wanted.to_numpy() * number, [{"number": 1.0}, {"number": 0.5}], **arguments
     )
-    for (number, symbol), row in table.iterrows():
-        result = simulate(wanted[[symbol]] * number, case.bars, **arguments)
+    results = {}
+    for (number, symbol), row in swept.table.iterrows():
+        results[number, symbol] = result = simulate(wanted[[symbol]] * number, case.bars, **arguments)
         summary = result.summary()
         for name in STATISTICS:
             assert row[name] == pytest.approx(summary[name], rel=1e-6, abs=1e-9, nan_ok=True), name
+    for place, number in enumerate((1.0, 0.5)):
+        own = [results[number, symbol] for symbol in wanted]
+        returns = pd.concat([r.returns for r in own], axis=1).mean(axis=1)
+        _assert_portfolio(swept, place, own, returns)
+
+
+def _assert_portfolio(swept, place, own, returns):
+    """The portfolio's row, blocks and sketch are those of the mean of the accounts' returns."""
+    row = swept.portfolio.iloc[place]
+    expected = {
+        "total_return": (1 + returns).prod() - 1,
+        "sharpe_ratio": risk.sharpe_ratio(returns),
+        "max_drawdown": risk.max_drawdown(returns),
+        "n_trades": sum(len(r.trades) for r in own),
+        "turnover": np.mean([r.summary()["turnover"] for r in own]),
+        "n_obs": len(returns),
+    }
+    if returns.std() > 1e-12:
+        expected["skewness"] = risk.skewness(returns)
+        expected["kurtosis"] = risk.kurtosis(returns)
+        expected["sharpe_per_bar"] = returns.mean() / returns.std()
+    for name, value in expected.items():
+        assert row[name] == pytest.approx(value, rel=1e-6, abs=1e-9, nan_ok=True), name
+    length = len(returns) // len(swept.blocks[place])
+    assert swept.block_length == length
+    for number, (total, squares) in enumerate(swept.blocks[place]):
+        stop = len(returns) - length * (len(swept.blocks[place]) - 1 - number)
+        part = returns.iloc[stop - length : stop]
+        assert (total, squares) == pytest.approx((part.sum(), (part**2).sum()), abs=1e-12)
+    by_day = returns.groupby(returns.index.floor("D")).sum()
+    np.testing.assert_allclose(swept.sketch[place], by_day, atol=1e-12)
+    assert list(swept.sketch_times.floor("D")) == list(by_day.index)
 
 
 def test_rows_are_labelled_by_configuration_and_symbol(cases):
     bars = cases.market(1, 200, 2)
-    table = sweep(bars, sma_crossover, grid(fast=[2, 3], slow=[10, 20]))
+    table = sweep(bars, sma_crossover, grid(fast=[2, 3], slow=[10, 20])).table
     assert table.index.names == ["fast", "slow", "symbol"]
     assert len(table) == 8
     assert list(table.columns) == list(STATISTICS)

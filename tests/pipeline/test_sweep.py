@@ -22,7 +22,7 @@ def test_cells_are_counted_once_and_equal_the_bare_sweep(settings: Settings) -> 
     table = run_sweep(MARKET, ["A", "B"], sma_crossover, cells, settings=settings, now=NOW)
     assert len(table) == 12
     assert set(table["n_trials"]) == {6}
-    bare = sweep(load_bars(MARKET, ["A"]), sma_crossover, cells)
+    bare = sweep(load_bars(MARKET, ["A"]), sma_crossover, cells).table
     assert table.loc[bare.index, "sharpe_ratio"].tolist() == bare["sharpe_ratio"].tolist()
     again = run_sweep(MARKET, ["A"], sma_crossover, cells[:2], settings=settings, now=NOW)
     assert set(again["n_trials"]) == {6}

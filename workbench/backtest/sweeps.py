@@ -1,22 +1,37 @@
-"""Many configurations through the kernel, statistics only: memory stays that of one configuration."""
+"""Many configurations through the kernel, statistics only: memory stays that of one configuration a worker."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
-from workbench.backtest.market import Costs, Market, Rebalance, check_rebalance, kernel_layout, market_of
-from workbench.errors import ConfigError, DataError
-from workbench.risk import periods_per_year as infer_periods_per_year
+from workbench.backtest.market import Market, Rebalance
+from workbench.backtest.scale import KeptParts, choose_backend, fan_out
+from workbench.backtest.sweeping.cells import (
+    PORTFOLIO,
+    STATISTICS,
+    Configurations,
+    PositionFunction,
+    block_edges,
+    open_cells,
+    sketch_edges,
+    statistics_of,
+)
+from workbench.backtest.sweeping.identity import cells_key
+from workbench.backtest.sweeping.result import Sweep
+from workbench.backtest.sweeping.rules import sma_crossover
 from workbench.typing import Bars, FloatArray
 
-STATISTICS = ("total_return", "sharpe_ratio", "max_drawdown", "n_trades", "turnover")
+if TYPE_CHECKING:
+    from workbench.backtest.execution import Execution
 
-PositionFunction = Callable[..., FloatArray]
+__all__ = ["PORTFOLIO", "STATISTICS", "PositionFunction", "grid", "sma_crossover", "sweep"]
 
 
 def grid(**values: Iterable[Any]) -> list[dict[str, Any]]:
@@ -33,125 +48,111 @@ def grid(**values: Iterable[Any]) -> list[dict[str, Any]]:
 def sweep(
     bars: Bars,
     position_function: PositionFunction,
-    configurations: Sequence[Mapping[str, Any]],
+    configurations: Configurations,
     *,
-    fee_bps: float = 5.0,
-    slippage_bps: float = 2.0,
+    fee_bps: float | None = None,
+    slippage_bps: float | None = None,
     rebalance: Rebalance = "on_change",
     periods_per_year: float | None = None,
+    execution: Execution | None = None,
+    blocks: int = 16,
+    backend: str = "threads",
+    n_jobs: int | None = None,
+    address: str | None = None,
+    folder: Path | str | None = None,
+    chunk: int | None = None,
     progress: Callable[[float, str], None] | None = None,
-) -> pd.DataFrame:
-    """Simulate each configuration on each symbol as a portfolio of its own and return its statistics.
+    cancel: Event | None = None,
+) -> Sweep:
+    """Simulate each configuration on each symbol as a portfolio of its own and return statistics.
 
     The same kernel as `simulate`, with the same timing: decided at the close of bar t, filled at the open of bar t + 1.
-    Configurations run one after the other and only their statistics are kept.
+    Only statistics are kept, so that a thousand configurations need the memory of one; `simulate` the few that matter.
 
     Parameters
     ----------
     bars
         Bars (field, symbol).
     position_function
-        Called as ``position_function(close, **configuration)`` with closes (n_bars, n_assets) that it must not change;
-        returns target fractions of equity of that shape, NaN for no order, using row t and earlier for row t. See
-        `sma_crossover`.
+        A rule of `SWEEP_RULES` (``sma_crossover``, …: compiled), or a function of one's own: called as
+        ``position_function(close, **configuration)`` with closes (n_bars, n_assets) that it must not change, from
+        several threads at once unless ``n_jobs=1``; returns target fractions of equity of that shape, NaN for no
+        order, using row t and earlier for row t.
     configurations
         Keyword arguments of each configuration, all with the same names; see `grid`.
     fee_bps, slippage_bps
-        Costs of each fill in basis points of its value.
+        Costs of each fill in basis points of its value; None for 5 and 2.
     rebalance
         ``on_change``: order only when the target differs from the last one. ``every_bar``: trade back to it at each
         open.
     periods_per_year
         Bars in a year; inferred from the bars.
+    execution
+        Everything else about fills: spread, impact, stops, limits, margin, funding; instead of the two costs.
+    blocks
+        Consecutive blocks whose sums are kept for the probability of backtest overfitting; even, 16 is usual.
+    backend, n_jobs, address
+        Where to run: ``threads``, ``processes`` or ``dask``, how many workers (None: all cores), and the address of a
+        Dask scheduler (None: a cluster made here); see `workbench.backtest.scale.choose_backend`. The numbers are the
+        same bit for bit.
+    folder
+        Where finished parts are kept by content, so that the same sweep, started again after a kill or with more
+        configurations, goes on instead of beginning anew; None keeps nothing.
+    chunk
+        Configurations a part; None chooses.
     progress
         Called with the share done, 0 to 1, and a few words.
+    cancel
+        An event that stops the sweep with `SweepCancelledError` once it is set; finished parts stay in the folder.
 
     Returns
     -------
-    DataFrame
-        One row per configuration and symbol, labelled by both; columns ``total_return``, ``sharpe_ratio`` (annual,
-        ddof 1), ``max_drawdown``, ``n_trades`` (round trips, an open one included) and ``turnover`` (per year).
+    Sweep
 
     Raises
     ------
     DataError, ConfigError
-        When bars or costs are out of bounds, configurations differ in names, or targets have the wrong shape or
-        exceed 1.
+        When bars or costs are out of bounds, configurations differ in names or name an argument that the function does
+        not take, or targets have the wrong shape or exceed 1.
 
     Notes
     -----
-    The best row of a sweep is flattered by the number of rows: see `deflated_sharpe_ratio`.
+    The best row of a sweep is flattered by the number of rows: see `Sweep.overfitting` and `deflated_sharpe_ratio`.
     """
-    names = _names(configurations)
-    costs, on_change = Costs.of_bps(fee_bps, slippage_bps), check_rebalance(rebalance)
-    market = market_of(bars)
-    periods = infer_periods_per_year(market.times) if periods_per_year is None else periods_per_year
-    from workbench.backtest.kernel import sweep_statistics
-
-    close = market.closes.T
-    close.flags.writeable = False
-    statistics = np.empty((len(configurations), len(market.symbols), len(STATISTICS)))
-    for row, configuration in enumerate(configurations):
-        targets = _targets(position_function(close, **configuration), market)
-        widest = sweep_statistics(
-            targets, market.opens, market.closes, on_change, costs.fee, costs.slippage, periods, statistics[row]
-        )
-        if widest > 1.0:
-            raise DataError(f"targets of {dict(configuration)} reach {widest:g} of equity; keep them between −1 and 1")
-        if progress:
-            progress((row + 1) / len(configurations), f"{row + 1} of {len(configurations)} configurations")
-    labels = [(*c.values(), symbol) for c in configurations for symbol in market.symbols]
-    index = pd.MultiIndex.from_tuples(labels, names=[*names, "symbol"])
-    return pd.DataFrame(statistics.reshape(-1, len(STATISTICS)), index=index, columns=list(STATISTICS))
-
-
-def sma_crossover(close: FloatArray, fast: int, slow: int, short: bool = False) -> FloatArray:
-    """Target 1 while the fast simple moving average of closes is above the slow one, else 0, or −1 with ``short``.
-
-    Parameters
-    ----------
-    close
-        Closes, (n_bars, n_assets); averages run over the bars at which an asset trades.
-    fast, slow
-        Windows in bars, ``1 <= fast < slow``.
-    short
-        Be short, not flat, below.
-
-    Returns
-    -------
-    array, (n_bars, n_assets)
-        NaN (no order) until the slow average is full and where the close is NaN.
-    """
-    if not 1 <= fast < slow:
-        raise ConfigError(f"sma_crossover needs 1 <= fast < slow, got fast {fast} and slow {slow}")
-    from workbench.backtest.kernel import crossover_targets
-
-    below = -1.0 if short else 0.0
-    closes = kernel_layout(close)
-    targets = np.full_like(closes, np.nan)
-    if not np.isnan(closes).any():
-        crossover_targets(closes, fast, slow, 1.0, below, targets)
-        return targets.T
-    for j in range(len(closes)):
-        known = ~np.isnan(closes[j])
-        own = np.full((1, int(known.sum())), np.nan)
-        crossover_targets(closes[j : j + 1, known], fast, slow, 1.0, below, own)
-        targets[j, known] = own[0]
-    return targets.T
+    chosen = choose_backend(backend, n_jobs, address)
+    cells, market = open_cells(
+        bars,
+        position_function,
+        configurations,
+        fee_bps=fee_bps,
+        slippage_bps=slippage_bps,
+        rebalance=rebalance,
+        periods_per_year=periods_per_year,
+        execution=execution,
+    )
+    edges = block_edges(len(market.times), blocks)
+    cells = replace(cells, block_edges=edges, sketch_edges=sketch_edges(market.times))
+    kept = KeptParts(folder, cells_key(cells, "sweep")) if folder is not None else None
+    arrays = fan_out(
+        statistics_of, cells, configurations, chosen, kept=kept, chunk=chunk, progress=progress, cancel=cancel
+    )
+    return Sweep(
+        table=_table(configurations, market, arrays["table"]),
+        portfolio=pd.DataFrame(arrays["portfolio"], index=_labels(configurations), columns=list(PORTFOLIO)),
+        blocks=arrays["blocks"],
+        block_length=int(edges[1] - edges[0]),
+        sketch=arrays["sketch"],
+        sketch_times=market.times[cells.sketch_edges[:-1]],
+        market=market,
+    )
 
 
-def _names(configurations: Sequence[Mapping[str, Any]]) -> list[str]:
-    if len(configurations) == 0:
-        raise ConfigError("sweep needs at least one configuration")
+def _labels(configurations: Configurations) -> pd.MultiIndex:
     names = list(configurations[0])
-    for configuration in configurations:
-        if list(configuration) != names:
-            raise ConfigError(f"all configurations need the names {names} in this order, got {list(configuration)}")
-    return names
+    return pd.MultiIndex.from_tuples([tuple(c.values()) for c in configurations], names=names)
 
 
-def _targets(values: FloatArray, market: Market) -> FloatArray:
-    shape = (len(market.times), len(market.symbols))
-    if np.shape(values) != shape:
-        raise DataError(f"the position function must return the shape {shape} of the closes, got {np.shape(values)}")
-    return kernel_layout(values)
+def _table(configurations: Configurations, market: Market, statistics: FloatArray) -> pd.DataFrame:
+    labels = [(*c.values(), symbol) for c in configurations for symbol in market.symbols]
+    index = pd.MultiIndex.from_tuples(labels, names=[*configurations[0], "symbol"])
+    return pd.DataFrame(statistics.reshape(-1, len(STATISTICS)), index=index, columns=list(STATISTICS))

@@ -66,7 +66,7 @@ def run_sweep(
     ledger, tables = TrialsLedger(settings.ledger_path), []
     for number, symbol in enumerate(symbols):
         dataset = load_dataset(source, [symbol], timeframe, start, end, settings=settings)
-        table = sweep(
+        swept = sweep(
             dataset.bars,
             position_function,
             configurations,
@@ -75,6 +75,7 @@ def run_sweep(
             rebalance=rebalance,
             progress=_part(progress, number, len(symbols)),
         )
+        table = swept.table
         per_bar = table["sharpe_ratio"].to_numpy() / math.sqrt(periods_per_year(pd.DatetimeIndex(dataset.bars.index)))
         common = {"range": [start, end], "costs_bps": [fee_bps, slippage_bps], "rebalance": rebalance}
         cells = [{"rule": _named(position_function), "arguments": dict(c), **common} for c in configurations]
