@@ -126,8 +126,8 @@ def returns_histogram_chart(
     """
     values, held = _per(strategy_of(returns), every)
     what = f"Distribution of {every} returns" if every == "bar" else f"Distribution of {_ADVERB[every]} returns"
-    if len(values) < 2:
-        return placeholder(what, f"needs at least two {every}s with a return; choose a longer range")
+    if len(values) < 2 or not values.std() > 0:
+        return placeholder(what, f"needs at least two {every}s whose returns differ; choose a longer range")
     mean, tail = float(values.mean()), float(np.quantile(values, 0.05))
     skew = _moment(values, 3)
     kurtosis = _moment(values, 4)

@@ -30,7 +30,7 @@ def sides_chart(positions: pd.DataFrame, *, height: int = 240) -> Any:
     positions : DataFrame, time × symbol
         Signed fractions of equity held after the fill; each point drawn is the mean of its stretch of time.
     """
-    if positions.empty:
+    if len(positions) < 2 or positions.shape[1] == 0:
         return placeholder("Long, short and net exposure", _NO_POSITIONS)
     held = positions.fillna(0.0)
     sides = side_shares(held)

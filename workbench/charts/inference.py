@@ -91,6 +91,9 @@ def _forest(part: pd.DataFrame, unit: str, height: int | None) -> Any:
         )
     drawn = figure.scatter("value", "y", source=data, size=9, fill_color="color", fill_alpha="hollow",
                             line_color="color", line_width=2)  # fmt: skip
+    ends = min(0.0, float(low.min())), max(0.0, float(high.max()))
+    pad = 0.03 * (ends[1] - ends[0]) or 1.0
+    figure.x_range = Range1d(ends[0] - pad, ends[1] + pad)
     zero_line(figure, "height")
     name_ticks(figure.yaxis, [label_of(str(m)) for m in part["metric"]])
     figure.ygrid.visible = False
@@ -162,7 +165,7 @@ def null_chart(
     name = null or str(null_draws["null"].iloc[0])
     values = finite(null_draws.loc[null_draws["null"] == name, "value"])
     row = nulls[nulls["null"] == name] if need(nulls, "null") else nulls
-    if len(values) == 0 or len(row) == 0:
+    if len(values) == 0 or not need(row, "observed", "p_value"):
         return placeholder(f"What luck alone would make: {label_of(name)}", _NO_NULLS)
     observed, p = float(row["observed"].iloc[0]), float(row["p_value"].iloc[0])
     q95 = float(np.quantile(values, 0.95))

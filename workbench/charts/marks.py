@@ -20,7 +20,7 @@ MOST_NAMES = 24
 """Names that a horizontal axis has room for."""
 
 
-def placeholder(title: str, why: str, *, height: int = 110) -> Any:
+def placeholder(title: str, why: str, *, height: int = 84) -> Any:
     """Return an empty figure that says what is missing and why, in place of a picture.
 
     Parameters
@@ -35,8 +35,9 @@ def placeholder(title: str, why: str, *, height: int = 110) -> Any:
     dress(figure)
     figure.grid.visible = figure.yaxis.visible = False
     figure.xaxis.axis_label = why
-    figure.xaxis.axis_line_color = figure.xaxis.major_tick_line_color = figure.xaxis.major_label_text_color = None
-    figure.xaxis.major_label_text_font_size = "0px"
+    figure.xaxis.axis_line_alpha = 0  # not colours: the theme's CSS would bring them back
+    figure.xaxis.major_tick_out = figure.xaxis.major_tick_in = figure.xaxis.minor_tick_out = 0
+    figure.xaxis.major_label_text_alpha, figure.xaxis.major_label_text_font_size = 0, "1px"
     figure.toolbar_location, figure.outline_line_alpha = None, 0
     return figure
 
@@ -141,6 +142,8 @@ def histogram(
     steps : sequence of callables
         Each is given the figure, the counts and the edges, before the legend is placed.
     """
+    from bokeh.models import BasicTicker
+
     counts, edges = bins_of(values, tail=tail, at_zero=by_sign)
     middle = (edges[:-1] + edges[1:]) / 2
     figure = factor_figure(title, height)
@@ -157,6 +160,7 @@ def histogram(
     for value, words, color, dash in marks:
         upright(figure, value, float(counts.max()) * 1.05, words, color, dash)
     figure.y_range.start = 0
+    figure.yaxis.ticker = BasicTicker(min_interval=1)
     style_axes(figure, x=style, y="0,0")
     figure.xaxis.axis_label, figure.yaxis.axis_label = xlabel, ylabel
     told = {"from": f"@left{{{style}}}", "to": f"@right{{{style}}}", "count": "@count{0,0} (@share{0.0%})"}

@@ -133,6 +133,9 @@ def trade_returns_chart(trades: pd.DataFrame, *, height: int = 260) -> Any:
     mean = float(closed["return"].mean())
     times = naive_utc(pd.DatetimeIndex(closed["exit_time"]))
     level(figure, mean, f"mean {signed_percent(mean)}", ACCENT, times.min(), times.max())
+    if times.min() == times.max():
+        day = pd.Timedelta(days=1)
+        figure.x_range.start, figure.x_range.end = times.min() - day, times.max() + day
     time_axis(figure)
     style_axes(figure, y="0.0%")
     figure.yaxis.axis_label = "return of the trade, net"
@@ -229,7 +232,11 @@ def _excursion(trades: pd.DataFrame, column: str, words: str, height: int) -> An
                     legend_label=f"{label}, {len(part):,}",
                 )
             )
-    ends = (float(trades["return"].min()), 0.0) if column == "low" else (0.0, float(trades["return"].max()))
+    ends = (
+        (min(float(trades["return"].min()), 0.0), 0.0)
+        if column == "low"
+        else (0.0, max(float(trades["return"].max()), 0.0))
+    )
     reach = np.array(ends)
     figure.line(
         reach, reach, line_color=NEUTRAL, line_dash="dotted", line_width=1.5, legend_label="ended at its extreme"
