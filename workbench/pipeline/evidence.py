@@ -1,4 +1,4 @@
-"""What stands beside a run's measures: how sure they are, what they cost, when they were earned, and what luck earns."""
+"""What stands beside a run's measures: how sure they are, when they were earned, at what cost, and what luck earns."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
 
+from workbench.config import BacktestParameters
+from workbench.pipeline.luck import nulls_of, paths_of
+from workbench.pipeline.room import capacity_of
 from workbench.typing import Bars, Panel
 
 if TYPE_CHECKING:
+    from workbench.backtest import BacktestResult
     from workbench.pipeline.record import Evaluation
 
 Progress = Callable[[float, str], None]
@@ -31,6 +35,43 @@ class Traded(Protocol):
     def traded(self) -> pd.Series:
         """Value traded at each bar over equity."""
 
+    @property
+    def paid(self) -> pd.Series:
+        """Fee and slippage at each bar over equity."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """A `BacktestResult` as a strategy that is judged."""
+
+    result: BacktestResult
+
+    @property
+    def returns(self) -> pd.Series:
+        """Net simple return of each bar."""
+        return self.result.returns
+
+    @property
+    def positions(self) -> Panel:
+        """Signed fraction of equity held in each symbol at the close."""
+        return self.result.positions
+
+    @property
+    def traded(self) -> pd.Series:
+        """Value traded at each bar over equity."""
+        return self.result.traded
+
+    @property
+    def paid(self) -> pd.Series:
+        """Fee and slippage at each bar over the equity before it."""
+        return paid_share(self.result)
+
+
+def paid_share(result: BacktestResult) -> pd.Series:
+    """Return fee and slippage at each bar over the equity before it; 0 where nothing is left."""
+    before = result.equity.shift(1, fill_value=result.initial_cash)
+    return (result.costs[["fee", "slippage"]].sum(axis=1) / before.where(before > 0)).fillna(0.0)
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -41,18 +82,44 @@ class Evidence:
 
 
 def gather(
-    traded: Traded, baselines: Mapping[str, Traded], bars: Bars, parameters: Any, progress: Progress
+    traded: Traded,
+    baselines: Mapping[str, Traded],
+    bars: Bars,
+    parameters: Any,
+    progress: Progress,
 ) -> Evidence:
-    """Return the evidence on one traded strategy beside its baselines."""
+    """Return the evidence on one traded strategy beside its baselines.
+
+    Parameters
+    ----------
+    traded
+        The strategy, over the bars it is judged on.
+    baselines
+        ``buy_and_hold`` among them: what beta, crises and market states are measured by.
+    bars
+        Bars that cover the strategy's, for the states of the market and what the market could take.
+    parameters
+        Names ``confidence``, ``replicates`` and ``seed``.
+    """
+    from workbench.backtest.statistics.bootstrap import headline_intervals
+
+    net = traded.returns
     progress(0.76, "bounding the measures")
-    return Evidence(frames={"account": account_of(traded)})
+    intervals = headline_intervals(
+        net, confidence=parameters.confidence, replicates=parameters.replicates, seed=parameters.seed
+    )
+    return Evidence({}, {"account": account_of(traded), "intervals": intervals})
 
 
 def gather_backtest(evaluation: Evaluation, progress: Progress) -> Evidence:
-    """Return the evidence on a model's walk-forward backtest."""
-    results = dict(evaluation.portfolio.results)
+    """Return the evidence on a model's walk-forward backtest: also what luck earns, and the paths of other splits."""
+    results = {name: Result(r) for name, r in evaluation.portfolio.results.items()}
     strategy = results.pop("strategy")
-    return gather(strategy, results, evaluation.dataset.bars, evaluation.parameters, progress)
+    parameters = evaluation.parameters
+    evidence = gather(strategy, results, evaluation.dataset.bars, _defaults(parameters), progress)
+    if getattr(parameters, "cpcv_groups", 0):
+        evidence.frames["paths"] = paths_of(evaluation, parameters.cpcv_groups, progress)
+    return evidence
 
 
 def account_of(traded: Traded) -> pd.DataFrame:
@@ -66,3 +133,10 @@ def account_of(traded: Traded) -> pd.DataFrame:
             "net": positions.sum(axis=1),
         }
     )
+
+
+def _defaults(parameters: Any) -> Any:
+    """Return the parameters, or the backtest's defaults for a notebook that has no such parameters of its own."""
+    if hasattr(parameters, "replicates"):
+        return parameters
+    return BacktestParameters().model_copy(update={"seed": parameters.seed})

@@ -46,32 +46,38 @@ def trade(forecasts: Forecasts, design: Design, bars: Bars, plan: Plan) -> Portf
 
     Every portfolio decides at the closes of the same out-of-sample bars, fills at the following opens and pays the same
     costs; stops and other exits are the strategy's alone. Buy-and-hold buys once and drifts, equal weight buys back its
-    shares at every bar, the others follow the plan's rebalancing. A symbol that rests keeps its last
-    decision, which is filled at its own next open, as its label promises; a missing forecast at one of its bars is no
-    order.
+    shares at every bar, the others follow the plan's rebalancing. A symbol that rests keeps its last decision, which is
+    filled at its own next open, as its label promises; a missing forecast at one of its bars is no order.
     """
     forecast = forecasts.forecast
     oos = bars.loc[forecast.index[0] : forecast.index[-1]]
     forecast = forecast.reindex(index=oos.index, columns=list(oos["close"].columns))
-
-    def simulated(targets: Panel, rebalance: Rebalance, execution: Execution | None) -> BacktestResult:
-        costs: dict[str, Any] = {"execution": execution}
-        if execution is None:
-            costs = {"fee_bps": plan.fee_bps, "slippage_bps": plan.slippage_bps}
-        return simulate(
-            targets, oos, initial_cash=plan.capital, max_leverage=plan.max_leverage, rebalance=rebalance, **costs
-        )
-
-    def decided(rule: str, scores: Panel) -> Panel:
-        return _kept_over_rest(position_rule(rule, scores, max_leverage=plan.max_leverage), oos)
-
-    targets = _sized(decided(plan.rule, forecast), bars, plan)
-    results = {STRATEGY: simulated(targets, plan.rebalance, plan.execution)}
+    results = {STRATEGY: trade_forecast(forecast, bars, plan)}
     plain = plan.execution.without_exits() if plan.execution else None
     for name in BASELINES:
-        baseline = decided("sign", _baseline_forecast(name, design, forecast))
-        results[name] = simulated(baseline, _BASELINE_REBALANCE.get(name, plan.rebalance), plain)
+        scores = _baseline_forecast(name, design, forecast)
+        baseline = _kept_over_rest(position_rule("sign", scores, max_leverage=plan.max_leverage), oos)
+        results[name] = _simulated(baseline, oos, plan, _BASELINE_REBALANCE.get(name, plan.rebalance), plain)
     return Portfolio(results)
+
+
+def trade_forecast(forecast: Panel, bars: Bars, plan: Plan) -> BacktestResult:
+    """Simulate the plan's rule on forecasts, time × symbol, over the bars from the first to the last of them."""
+    oos = bars.loc[forecast.index[0] : forecast.index[-1]]
+    forecast = forecast.reindex(index=oos.index, columns=list(oos["close"].columns))
+    decided = _kept_over_rest(position_rule(plan.rule, forecast, max_leverage=plan.max_leverage), oos)
+    return _simulated(_sized(decided, bars, plan), oos, plan, plan.rebalance, plan.execution)
+
+
+def _simulated(
+    targets: Panel, oos: Bars, plan: Plan, rebalance: Rebalance, execution: Execution | None
+) -> BacktestResult:
+    costs: dict[str, Any] = {"execution": execution}
+    if execution is None:
+        costs = {"fee_bps": plan.fee_bps, "slippage_bps": plan.slippage_bps}
+    return simulate(
+        targets, oos, initial_cash=plan.capital, max_leverage=plan.max_leverage, rebalance=rebalance, **costs
+    )
 
 
 def _kept_over_rest(targets: Panel, bars: Bars) -> Panel:

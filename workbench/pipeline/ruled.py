@@ -11,6 +11,7 @@ import pandas as pd
 
 from workbench import risk
 from workbench.backtest import BacktestResult, simulate
+from workbench.pipeline.evidence import paid_share
 from workbench.typing import Bars, FloatArray, Panel
 
 if TYPE_CHECKING:
@@ -78,6 +79,11 @@ class Accounts:
     def traded(self) -> pd.Series:
         """Value traded at each bar over equity, (n_bars,)."""
         return pd.DataFrame({s: r.traded for s, r in self.results.items()}).mean(axis=1)
+
+    @property
+    def paid(self) -> pd.Series:
+        """Fee and slippage at each bar over equity, (n_bars,)."""
+        return pd.DataFrame({s: paid_share(r) for s, r in self.results.items()}).mean(axis=1)
 
     @property
     def costs(self) -> pd.DataFrame:

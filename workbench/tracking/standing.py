@@ -36,8 +36,8 @@ class Standing:
     sharpe_variance
         Variance of their per-bar Sharpe ratios, see `TrialsLedger.sharpe_variance`; 0 for a single trial.
     n_effective
-        Independent bets among them: clusters of trials whose returns move together. Trials that left no returns count
-        one each.
+        Independent bets among them: clusters of trials whose returns move together, or the number of independent trials
+        the best of which looks as good by luck, whichever is more. Trials that left no returns count one each.
     effective_variance
         Variance of the clusters' per-bar Sharpe ratios, at least 1 / (n_obs − 1).
     probability_of_overfitting
@@ -71,7 +71,7 @@ def standing_of(ledger: TrialsLedger, dataset: str) -> Standing:
     return Standing(
         n_trials=n_trials,
         sharpe_variance=variance or 0.0,
-        n_effective=float(found.n + n_trials - len(drawn)),
+        n_effective=float(max(found.n, found.n_independent) + n_trials - len(drawn)),
         effective_variance=max(float(np.nan_to_num(found.sharpe_variance)) / bars, floor),
         probability_of_overfitting=overfitting_of(returns),
         clusters={key: int(label) for key, label in zip(drawn, found.labels, strict=True)},
