@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from workbench.backtest.market import Rebalance
 
 
-def run_sweep(
+def count_sweep(
     source: str,
     symbols: Sequence[str],
     position_function: Callable[..., FloatArray],
@@ -61,7 +61,7 @@ def run_sweep(
     ConfigError, DataError
         As `workbench.backtest.sweep`; nothing is counted then.
     """
-    from workbench.tracking import TrialsLedger
+    from workbench.tracking import TrialsLedger, sketches_of
 
     ledger, tables = TrialsLedger(settings.ledger_path), []
     for number, symbol in enumerate(symbols):
@@ -85,6 +85,7 @@ def run_sweep(
             dataset.content_hash,
             now,
             series=dataset.series_hash,
+            sketches=sketches_of(swept.sketch_times, swept.sketch),
         )
         tables.append(table.assign(n_trials=trials[-1].n_trials))
     return pd.concat(tables)
