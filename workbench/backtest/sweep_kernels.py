@@ -195,6 +195,25 @@ def segment_paths(returns: FloatArray, edges: IntArray, paths: FloatArray) -> No
         paths[k, 3], paths[k, 4], paths[k, 5] = highest, lowest, deepest
 
 
+@nb.njit("void(float64[:, ::1], int64[:, ::1], float64[:, ::1])", cache=True, nogil=True, error_model="numpy")
+def join_segments(segments: FloatArray, spans: IntArray, paths: FloatArray) -> None:
+    """Fill row k of ``paths`` with segments ``spans[k, 0]`` to ``spans[k, 1] − 1`` walked one after the other.
+
+    The columns are those of `segment_paths`. Nothing is subtracted, so that a flat stretch stays exactly flat.
+    """
+    for k in range(len(spans)):
+        total = squares = deepest = 0.0
+        wealth = highest = lowest = 1.0
+        for s in range(spans[k, 0], spans[k, 1]):
+            total += segments[s, 0]
+            squares += segments[s, 1]
+            deepest = max(deepest, segments[s, 5], 1.0 - wealth * segments[s, 4] / highest)
+            highest, lowest = max(highest, wealth * segments[s, 3]), min(lowest, wealth * segments[s, 4])
+            wealth *= segments[s, 2]
+        paths[k, 0], paths[k, 1], paths[k, 2] = total, squares, wealth
+        paths[k, 3], paths[k, 4], paths[k, 5] = highest, lowest, deepest
+
+
 @nb.njit(
     "void(float64[:, ::1], float64[:, ::1], float64[:, ::1], boolean, float64, float64, int64[:, ::1], "
     "float64[:, ::1], float64[::1], float64[:, ::1])",
@@ -334,6 +353,7 @@ def warm() -> None:
     segment_moments(returns, edges, np.zeros((2, 2)))
     segment_sums(returns, edges, np.zeros(2))
     segment_paths(returns, edges, np.zeros((2, 6)))
+    join_segments(np.ones((2, 6)), np.array([[0, 2]]), np.zeros((1, 6)))
     parts = np.array([[0, 2], [2, 4]])
     walk_parts(targets, prices, prices, True, 0.0, 0.0, parts, state, returns, np.zeros((2, 6)))
     momentum_targets(prices, 1, 0.0, 0.0, targets)

@@ -216,6 +216,32 @@ class Worker:
         )
         check_widest(widest, configuration)
 
+    def walk(
+        self, configuration: Mapping[str, Any], parts: IntArray, returns: FloatArray, paths: FloatArray
+    ) -> None:
+        """Walk each part, (n_parts, 2: first bar, stop), from a flat start; fill ``returns`` there and ``paths``."""
+        from workbench.backtest.sweep_kernels import walk_parts
+
+        cells, targets = self.cells, self.fill(configuration)
+        if cells.full_bar is not None:
+            cells.full_bar.walk(targets, cells.on_change, parts, returns, paths, configuration)
+            return
+        if self.rule is None:
+            check_widest(float(np.nanmax(np.abs(targets), initial=0.0)), configuration)
+        costs = cells.costs
+        walk_parts(
+            targets,
+            cells.opens,
+            cells.closes,
+            cells.on_change,
+            costs.fee,
+            costs.slippage,
+            parts,
+            self.state,
+            returns,
+            paths,
+        )
+
 
 def check_widest(widest: float, configuration: Mapping[str, Any], allowed: float = 1.0) -> None:
     """Refuse targets beyond what an account may hold."""
