@@ -9,6 +9,7 @@ import pytest
 
 from workbench import risk
 from workbench.errors import DataError
+from workbench.risk.inference import minimum_backtest_length
 
 
 @pytest.mark.parametrize(("sharpe", "n_obs", "printed"), [(0.5, 12, 0.306), (1.0, 60, 0.158), (3.0, 500, 0.105)])
@@ -83,3 +84,27 @@ def test_undefined_cases():
         risk.expected_max_sharpe_ratio(0, 0.1)
     with pytest.raises(DataError, match="sharpe_variance must be 0 or more, got nan"):
         risk.expected_max_sharpe_ratio(5, math.nan)
+
+
+def test_backtest_length_of_bailey_borwein_lopez_de_prado_and_zhu_2014(rng):
+    # five years of data bear no more than 45 independent trials, else the best is expected at an annual Sharpe of 1
+    assert minimum_backtest_length(45) == pytest.approx(5.0, abs=0.05)
+    # and two years bear seven
+    assert minimum_backtest_length(7) < 2.0 < minimum_backtest_length(8)
+    years = [minimum_backtest_length(n) for n in (1, 2, 7, 45, 1000)]
+    assert years == sorted(years)
+    assert years[0] == 0.0
+    for n in (45, 100, 1000, 10_000):
+        assert minimum_backtest_length(n) < 2 * math.log(n)  # the bound of theorem 1
+    assert minimum_backtest_length(45, sharpe=2.0) == pytest.approx(minimum_backtest_length(45) / 4)
+    with pytest.raises(DataError, match="sharpe must be above 0, got 0"):
+        minimum_backtest_length(45, sharpe=0)
+    with pytest.raises(DataError, match="n_trials must be at least 1, got 0"):
+        minimum_backtest_length(0)
+
+
+def test_over_the_minimum_length_noise_shows_what_it_should(rng):
+    days = round(minimum_backtest_length(20) * 250)
+    returns = rng.normal(size=(400, 20, days)).astype("float32")
+    best = (returns.mean(axis=2) / returns.std(axis=2, ddof=1)).max(axis=1) * math.sqrt(250)
+    assert best.mean() == pytest.approx(1.0, abs=0.06)

@@ -184,3 +184,41 @@ def track_record_needed(
         return float("inf")
     variance = 1.0 - skew * sharpe + (raw_kurtosis - 1.0) / 4.0 * sharpe**2
     return 1.0 + variance * (_NORMAL.inv_cdf(confidence) / (sharpe - benchmark)) ** 2
+
+
+def minimum_backtest_length(n_trials: int, *, sharpe: float = 1.0) -> float:
+    """Return how many years of data keep luck from showing a given Sharpe ratio after so many trials.
+
+    Ask it before a search: with less data the best of that many worthless configurations is expected to look as good.
+
+    Parameters
+    ----------
+    n_trials
+        Number of independent configurations tried, at least 1.
+    sharpe
+        *Annualised* Sharpe ratio that the search should not reach by luck, usually 1.
+
+    Returns
+    -------
+    float
+        Years; 0 for one trial.
+
+    Notes
+    -----
+    ``(E[max_N] / SR)²`` with the expected maximum of N standard normal numbers of `expected_max_sharpe_ratio`: over y
+    years the annualised Sharpe ratio of a worthless strategy scatters by ``1 / √y``. It is below ``2 ln N / SR²``. Years
+    and not bars: finer bars add rows, but no years.
+
+    References
+    ----------
+    Bailey, D. H., Borwein, J. M., López de Prado, M. and Zhu, Q. J. (2014). Pseudo-Mathematics and Financial
+    Charlatanism. Notices of the AMS 61(5), 458-471, theorem 1.
+
+    Examples
+    --------
+    >>> round(minimum_backtest_length(45), 1)
+    5.0
+    """
+    if not 0 < sharpe < math.inf:
+        raise DataError(f"minimum_backtest_length: sharpe must be above 0, got {sharpe}; it is annualised, 1 is usual")
+    return (expected_max_sharpe_ratio(n_trials, 1.0) / sharpe) ** 2

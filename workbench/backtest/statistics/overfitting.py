@@ -157,7 +157,11 @@ def _by_moments(sums: FloatArray, lengths: FloatArray) -> Iterator[tuple[FloatAr
     step = max(1, _CELLS // sums.shape[0])
     for start in range(0, len(members), step):
         inside = members[start : start + step]
-        yield tuple(_sharpe(part @ first, part @ second, part @ lengths) for part in (inside, 1.0 - inside))
+        outside = 1.0 - inside
+        yield (
+            _sharpe(inside @ first, inside @ second, inside @ lengths),
+            _sharpe(outside @ first, outside @ second, outside @ lengths),
+        )
 
 
 def _by_statistic(
