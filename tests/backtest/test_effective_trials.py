@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
+
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -46,17 +49,20 @@ def test_independent_trials_do_not_collapse(n_trials: int, n_obs: int) -> None:
     assert min(counts) >= 0.99 * n_trials
 
 
-def test_tight_groups_in_one_wide_group_are_searched_again() -> None:
-    """Three tight groups that share half their variance stand beside a loose one: four bets."""
+def test_a_cluster_is_searched_again_by_itself() -> None:
+    """Two tight triples share 60 % of their variance beside twenty trials with 0.65: three bets and a stranger.
+
+    The height at which the triples part is below that at which the twenty join, so no single cut shows all three.
+    """
     rng = np.random.default_rng(3)
-    shared = rng.normal(size=(600, 1))
-    tight = [
-        shared * np.sqrt(0.5) + rng.normal(size=(600, 1)) * np.sqrt(0.47) + rng.normal(size=(600, 5)) * np.sqrt(0.03)
-        for _ in range(3)
+    shared = rng.normal(size=(2_000, 1)) * np.sqrt(0.6)
+    triples = [
+        shared + rng.normal(size=(2_000, 1)) * np.sqrt(0.38) + rng.normal(size=(2_000, 3)) * np.sqrt(0.02)
+        for _ in range(2)
     ]
-    loose = planted(4, [6], 0.65, 600)
-    found = effective_trials(np.concatenate([*tight, loose], axis=1))
-    assert same_partition(found.labels, np.repeat([0, 1, 2, 3], [5, 5, 5, 6]))
+    returns = np.concatenate([*triples, planted(4, [20, 1], 0.55, 2_000)], axis=1)
+    found = effective_trials(returns)
+    assert same_partition(found.labels, np.repeat([0, 1, 2, 3], [3, 3, 20, 1]))
 
 
 def test_one_trial_and_identical_ones_are_one() -> None:
@@ -109,11 +115,11 @@ def test_luck_within_a_cluster_passes_as_often_as_it_should() -> None:
 
 
 def test_trials_without_variation_are_one_bet_without_a_sharpe_ratio() -> None:
-    returns = np.concatenate([planted(1, [3], 0.9), np.zeros((300, 2)), np.full((300, 1), 0.001)], axis=1)
+    returns = np.concatenate([planted(1, [3, 2], 0.9), np.zeros((300, 2)), np.full((300, 1), 0.001)], axis=1)
     found = effective_trials(returns)
-    assert found.labels.tolist() == [0, 0, 0, 1, 1, 1]
-    assert np.isnan(found.cluster_sharpes).tolist() == [False, True]
-    assert found.sharpe_variance == 0.0
+    assert found.labels.tolist() == [0, 0, 0, 1, 1, 2, 2, 2]
+    assert np.isnan(found.cluster_sharpes).tolist() == [False, False, True]
+    assert found.sharpe_variance == pytest.approx(np.var(found.cluster_sharpes[:2], ddof=1))
     never = effective_trials(np.zeros((5, 3)))
     assert (never.n, never.n_independent) == (1, 1)
 
@@ -138,10 +144,20 @@ def test_a_short_overlap_must_beat_chance_over_its_own_rows() -> None:
     assert effective_trials(returns).n == 40
 
 
-def test_silhouettes_equal_a_loop() -> None:
+@pytest.mark.parametrize("missing", [False, True])
+def test_silhouettes_equal_a_loop(missing: bool) -> None:
+    """Pandas' correlation over common rows; with rows missing the means over common rows are not zero."""
     returns = planted(9, [3, 5, 1, 2], 0.7, 150)
+    if missing:
+        returns += np.linspace(0, 0.01, 150)[:, None]
+        returns[:40, 1] = returns[100:, 4] = returns[::3, 6] = np.nan
     found = effective_trials(returns)
-    rho = np.atleast_2d(np.corrcoef(returns.T))
+    assert found.n == 4
+    rho = pd.DataFrame(returns).corr().to_numpy().copy()
+    common = (~np.isnan(returns)).T.astype(int) @ ~np.isnan(returns)
+    usual = np.median(common[np.triu_indices(11, 1)])
+    lucky = np.tanh(NormalDist().inv_cdf(1 - 0.05 / 55) / np.sqrt(common - 3))  # of 55 independent pairs
+    rho[(common < usual) & (rho < lucky)] = 0.0
     for i, label in enumerate(found.labels):
         mates = [j for j in np.flatnonzero(found.labels == label) if j != i]
         if not mates:
@@ -153,6 +169,13 @@ def test_silhouettes_equal_a_loop() -> None:
         ]
         b = min([*others, np.sqrt(0.5)])
         assert found.silhouettes[i] == pytest.approx((b - a) / max(a, b), rel=1e-9)
+
+
+@pytest.mark.parametrize(("common", "n"), [(4, 2), (5, 1)])
+def test_five_common_rows_are_the_least(common: int, n: int) -> None:
+    returns = np.repeat(planted(3, [1], 0.5, 40), 2, axis=1)
+    returns[20 + common :, 0] = returns[:20, 1] = np.nan
+    assert effective_trials(returns).n == n
 
 
 def test_clusters_are_weighted_by_inverse_variance_of_who_is_present() -> None:
@@ -172,15 +195,37 @@ def test_clusters_are_weighted_by_inverse_variance_of_who_is_present() -> None:
 
 def test_a_sample_is_clustered_and_the_rest_assigned() -> None:
     """Forty blocks of twenty by a sample of 300: the same partition as by all pairs; strangers count on their own."""
-    returns = np.concatenate([planted(12, [20] * 40, 0.8, 400), planted(13, [1] * 25, 0.5, 400)], axis=1)
+    returns = np.concatenate([planted(13, [1] * 25, 0.5, 400), planted(12, [20] * 40, 0.8, 400)], axis=1)
     returns[:40, ::7] = np.nan
-    truth = np.concatenate([np.repeat(np.arange(40), 20), 40 + np.arange(25)])
+    truth = np.concatenate([40 + np.arange(25), np.repeat(np.arange(40), 20)])
     sampled, full = effective_trials(returns, max_compared=300, seed=1), effective_trials(returns)
     assert full.n == sampled.n == 65
     assert same_partition(full.labels, truth)
     assert same_partition(sampled.labels, truth)
     assert np.isnan(sampled.silhouettes).sum() == 825 - 300
+    assert not np.isnan(effective_trials(returns, max_compared=825).silhouettes).any()
     np.testing.assert_allclose(np.sort(sampled.cluster_sharpes), np.sort(full.cluster_sharpes), rtol=1e-10)
+
+
+def test_a_trial_joins_a_cluster_by_its_mean_correlation() -> None:
+    """Beside a cluster of trials with 0.8, one that has 0.45 with each is a stranger though 0.5 with their mean."""
+    rng = np.random.default_rng(5)
+    factor = rng.normal(size=(4_000, 1))
+    block = np.sqrt(0.8) * factor + np.sqrt(0.2) * rng.normal(size=(4_000, 40))
+    for load, joins in ((0.45, False), (0.55, True)):  # mean correlation with the members
+        own = load / np.sqrt(0.8) * factor + np.sqrt(1 - load**2 / 0.8) * rng.normal(size=(4_000, 40))
+        found = effective_trials(np.concatenate([block, own[:, :1]], axis=1), max_compared=40, seed=2)
+        assert np.isnan(found.silhouettes).sum() == 1
+        assert (found.n == 1) == joins
+
+
+def test_trials_on_other_rows_than_the_sample_are_strangers() -> None:
+    """The sample's clusters have no row in common with the trial left over."""
+    returns = np.repeat(planted(6, [1], 0.5, 200), 6, axis=1)
+    returns[:100, 5] = returns[100:, :5] = np.nan
+    sampled = [effective_trials(returns, max_compared=5, seed=seed) for seed in range(8)]
+    assert {found.n for found in sampled} == {2}
+    assert {found.labels[5] for found in sampled} == {1}
 
 
 def test_the_seed_decides_and_the_input_stays() -> None:
@@ -230,3 +275,4 @@ def test_bad_input_is_named() -> None:
         effective_trials(good, min_correlation=1.0)
     with pytest.raises(ConfigError, match="max_compared must be at least 2, got 1"):
         effective_trials(good, max_compared=1)
+    assert effective_trials(planted(1, [3], 0.9), max_compared=2).n == 1

@@ -114,6 +114,15 @@ def test_scores_that_are_not_defined_say_nothing() -> None:
         nested_selection(lambda *_: float("nan"), 3, BARS, T1, outer=OUTER, inner=INNER)
 
 
+def test_one_inner_fold_has_no_spread() -> None:
+    returns = np.random.default_rng(1).normal(size=(240, 3))
+    table = nested_selection(
+        mean_return(returns), 3, BARS, T1, outer=OUTER, inner=WalkForward(60, 40, min_test=40)
+    ).table
+    assert table["n_inner"].tolist() == [1, 1, 1]
+    assert table["inside_std"].isna().all()
+
+
 def test_mistakes_in_a_nested_selection_are_one_line() -> None:
     score = mean_return(np.zeros((240, 1)))
     with pytest.raises(ConfigError, match="n_configurations must be at least 1, got 0"):
@@ -256,6 +265,7 @@ def test_the_lock_box_is_the_last_stretch_and_labels_stay_out_of_it() -> None:
     [
         ({}, "give either share or start"),
         ({"share": 0.2, "start": "2024-01-02"}, "give either share or start"),
+        ({"share": 0.0}, r"share must lie in \(0, 1\), got 0.0"),
         ({"share": 1.0}, r"share must lie in \(0, 1\), got 1.0"),
         ({"share": 0.999}, "a share of 0.999 locks all of 240 bars"),
         ({"start": "2023-01-01"}, "leaves 0 rows to search on and 240 locked"),

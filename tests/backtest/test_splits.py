@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.backtest import WalkForward, purge, rows_of
+from workbench.backtest.validation.spans import moved
 from workbench.errors import ConfigError, DataError
 
 
@@ -195,6 +196,32 @@ def test_a_hole_in_the_data_leaves_out_the_steps_without_a_bar():
         starts = [row[1] for row in _table(folds)]
         assert starts[:4] == ["23-02-01", "23-05-15", "23-06-01", "23-07-01"]
         assert len(set(starts)) == len(starts)
+
+
+def test_a_hole_where_the_first_part_opens_does_not_move_the_calendar():
+    days = DAYS[(DAYS < "2023-06-25") | (DAYS >= "2023-07-12")]
+    folds = WalkForward("6M", "3M").split(days, days)
+    assert _table(folds)[:2] == [("23-01-01", "23-07-12", "23-09-30"), ("23-04-01", "23-10-01", "23-12-31")]
+
+
+def test_an_embargo_longer_than_the_past_leaves_nothing():
+    times = _times(10)
+    with pytest.raises(DataError, match="fold 0 has no training bar left after purging 3 bars"):
+        WalkForward(3, 2, embargo=5).split(times, times)
+
+
+def test_a_fold_that_just_fits():
+    assert len(WalkForward("10D", 5).split(DAYS[:15], DAYS[:15])) == 1
+    assert len(WalkForward(10, 5).split(DAYS[:15], DAYS[:15])) == 1
+    for short in (WalkForward("10D", 5), WalkForward(10, 5), WalkForward("10D", "5D")):
+        with pytest.raises(DataError, match="one fold needs"):
+            short.split(DAYS[:14], DAYS[:14])
+
+
+def test_a_length_of_time_that_is_none():
+    assert moved(pd.Timestamp("2024-03-31"), "1M", -1) == pd.Timestamp("2024-02-29")
+    with pytest.raises(ConfigError, match="'3Q' is no length of time"):
+        moved(pd.Timestamp("2024-01-31"), "3Q")
 
 
 def test_steps_apart_and_overlapping():

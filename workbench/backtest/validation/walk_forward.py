@@ -129,7 +129,6 @@ class WalkForward:
         if bars.has_duplicates:
             raise DataError("WalkForward: times must be unique and increasing; map rows of many assets with rows_of")
         first = 0 if self.anchor is None else int(bars.searchsorted(_like(self.anchor, bars)))
-        self._check_length(first, bars)
         folds: list[Fold] = []
         for start, opened in self._starts(first, bars):
             stop = _end(bars, start, opened, self.test_size)
@@ -140,16 +139,20 @@ class WalkForward:
             raise DataError(f"WalkForward: no test part has min_test {self.min_test} bars; lower it or raise test_size")
         return folds
 
-    def _opening(self, first: int, bars: pd.DatetimeIndex) -> tuple[int, pd.Timestamp | None]:
-        """First bar of the first test part and the time it opens at, None where that bar does not exist."""
-        if isinstance(self.train_size, str) and first < len(bars):
-            base = bars[first] if self.anchor is None else _like(self.anchor, bars)
-            opened = moved(base, self.train_size)
-            return int(bars.searchsorted(opened)), opened
-        start = len(bars) if isinstance(self.train_size, str) else first + self.train_size
-        return start, bars[start] if start < len(bars) else None
+    def _opening(self, first: int, bars: pd.DatetimeIndex) -> tuple[int, pd.Timestamp] | None:
+        """First bar of the first test part and the time it opens at; None where the bars end before."""
+        start = len(bars)
+        if not isinstance(self.train_size, str):
+            start = first + self.train_size
+        elif first < len(bars):
+            opened = moved(bars[first] if self.anchor is None else _like(self.anchor, bars), self.train_size)
+            start = int(bars.searchsorted(opened))
+        if start >= len(bars):
+            return None
+        return start, opened if isinstance(self.train_size, str) else bars[start]
 
-    def _check_length(self, first: int, bars: pd.DatetimeIndex) -> None:
+    def _checked_opening(self, first: int, bars: pd.DatetimeIndex) -> tuple[int, pd.Timestamp]:
+        """Return the opening of the first fold, or say that the bars do not fill it."""
         if not isinstance(self.train_size, str) and not isinstance(self.test_size, str):
             needed, there = self.train_size + self.test_size, len(bars) - first
             if there < needed:
@@ -157,29 +160,28 @@ class WalkForward:
                     f"one fold needs train_size {self.train_size} + test_size {self.test_size} = {needed} bars, "
                     f"got {there}; choose a longer range or smaller sizes"
                 )
-            return
-        start, opened = self._opening(first, bars)
-        if opened is None or start >= len(bars) or _ends_early(bars, start, opened, self.test_size):
+        opening = self._opening(first, bars)
+        if opening is None or _ends_early(bars, *opening, self.test_size):
             span = f"{len(bars)} bars from {bars[0]} to {bars[-1]}" if len(bars) else "no bar"
             raise DataError(
                 f"one fold needs train_size {self.train_size} + test_size {self.test_size}, got {span}; choose a "
                 "longer range or smaller sizes"
             )
+        return opening
 
     def _starts(self, first: int, bars: pd.DatetimeIndex) -> Iterator[tuple[int, pd.Timestamp]]:
         """First bar of each test part and the time it opens at; steps without a bar are left out."""
         step = self.test_size if self.step is None else self.step
-        start, opened = self._opening(first, bars)
+        start, origin = self._checked_opening(first, bars)
         if not isinstance(step, str):
-            for place in range(start, len(bars), step):
-                yield place, opened if place == start and opened is not None else bars[place]
+            yield start, origin
+            yield from ((place, bars[place]) for place in range(start + step, len(bars), step))
             return
-        origin, k = opened or bars[start], 0
+        k = 0
         while start < len(bars):
-            here, following = moved(origin, step, k), moved(origin, step, k + 1)
-            stop = int(bars.searchsorted(following))
+            stop = int(bars.searchsorted(moved(origin, step, k + 1)))
             if stop > start:
-                yield start, here
+                yield start, moved(origin, step, k)
             start, k = stop, k + 1
 
     def _window(self, first: int, start: int, opened: pd.Timestamp, bars: pd.DatetimeIndex) -> int:
