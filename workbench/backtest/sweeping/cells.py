@@ -175,12 +175,17 @@ class Worker:
         self.cells = cells
         self.rule: SweepRule | None = compiled_rule(cells.function)
         self.targets = np.empty(cells.shape)
+        self.last = self.targets
         self.state = np.zeros((cells.shape[0], 9))
         self.close = cells.closes.T
         self.close.flags.writeable = False
 
     def fill(self, configuration: Mapping[str, Any]) -> FloatArray:
         """Return the targets of a configuration, (n_assets, n_bars); the next call overwrites them."""
+        self.last = self._filled(configuration)
+        return self.last
+
+    def _filled(self, configuration: Mapping[str, Any]) -> FloatArray:
         if self.rule is not None:
             self.rule.fill(self.cells.closes, self.targets, self.cells.whole, **configuration)
             return self.targets
@@ -216,9 +221,7 @@ class Worker:
         )
         check_widest(widest, configuration)
 
-    def walk(
-        self, configuration: Mapping[str, Any], parts: IntArray, returns: FloatArray, paths: FloatArray
-    ) -> None:
+    def walk(self, configuration: Mapping[str, Any], parts: IntArray, returns: FloatArray, paths: FloatArray) -> None:
         """Walk each part, (n_parts, 2: first bar, stop), from a flat start; fill ``returns`` there and ``paths``."""
         from workbench.backtest.sweep_kernels import walk_parts
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from workbench.backtest.market import Market, Rebalance
-from workbench.backtest.scale import KeptParts, choose_backend, fan_out
+from workbench.backtest.scale import Backend, KeptParts, choose_backend, fan_out
+from workbench.backtest.scale.backends import run_on
 from workbench.backtest.sweeping.cells import Arrays, Cells, Configurations, PositionFunction, Worker, open_cells
 from workbench.backtest.sweeping.identity import cells_key
 from workbench.config.suggest import did_you_mean
@@ -150,7 +152,7 @@ def walk_forward_sweep(
     way = _method(method, stateless)
     if objective not in OBJECTIVES:
         raise ConfigError(f"unknown objective {objective!r}.{did_you_mean(objective, OBJECTIVES)}")
-    chosen_backend = choose_backend(backend, n_jobs, address)
+    where, cores = choose_backend(backend, n_jobs, address), choose_backend("threads", n_jobs).n_jobs
     cells, market = open_cells(
         bars,
         position_function,
@@ -166,14 +168,14 @@ def walk_forward_sweep(
     kept = None
     if folder is not None:
         kept = KeptParts(folder, cells_key(cells, "walk forward", method=way, parts=folded.parts.tolist()))
-    paths = fan_out(
-        paths_of, folded, configurations, chosen_backend, kept=kept, chunk=chunk, progress=progress, cancel=cancel
-    )["paths"]
+    paths = fan_out(paths_of, folded, configurations, where, kept=kept, chunk=chunk, progress=progress, cancel=cancel)[
+        "paths"
+    ]
     lengths = np.diff(folded.parts, axis=1)[:, 0]
     values = _objective(objective, paths, lengths, cells.periods).T
     inside, outside = values[: len(folds)], values[len(folds) :]
     chosen = _choose(inside, objective)
-    returns, targets = _stitch(folded, market, configurations, folds, chosen)
+    returns, targets = _stitch(folded, market, configurations, folds, chosen, cores)
     return WalkForwardSweep(
         selection=_selection(folds, configurations, inside, outside, chosen),
         returns=returns,
@@ -222,8 +224,10 @@ def _parts(folds: Sequence[Fold]) -> IntArray:
     for fold in folds:
         for name, rows in (("training", fold.train), ("test", fold.test)):
             if len(rows) != rows[-1] - rows[0] + 1:
-                raise ConfigError(f"the {name} part of fold {fold.number} has holes; a walk-forward needs whole stretches")
-    for before, after in zip(folds, folds[1:], strict=False):
+                raise ConfigError(
+                    f"the {name} part of fold {fold.number} has holes; a walk-forward needs whole stretches"
+                )
+    for before, after in itertools.pairwise(folds):
         if after.test[0] <= before.test[-1]:
             raise ConfigError(
                 f"test parts of folds {before.number} and {after.number} overlap; choose a step of at least test_size"
@@ -259,31 +263,40 @@ def _choose(inside: FloatArray, objective: str) -> IntArray:
 
 
 def _stitch(
-    folded: Folded, market: Market, configurations: Configurations, folds: Sequence[Fold], chosen: IntArray
+    folded: Folded, market: Market, configurations: Configurations, folds: Sequence[Fold], chosen: IntArray, n_jobs: int
 ) -> tuple[pd.Series, pd.DataFrame]:
     """Walk what was chosen once more, and keep its returns and targets over the test parts."""
     n_assets, n_bars = folded.cells.shape
-    worker, returns = Worker(folded.cells), np.empty(n_bars)
     net, targets = np.full(n_bars, np.nan), np.full((n_assets, n_bars), np.nan)
-    for number in np.unique(chosen):
-        own = [fold for fold, k in zip(folds, chosen, strict=True) if k == number]
-        parts = _parts(own)[len(own) :]
-        if folded.method == "flat_start":
-            worker.walk(configurations[number], parts, returns, np.empty((len(parts), 6)))
-        else:
-            worker.account(configurations[number], np.empty((n_assets, 5)), returns)
-        wanted = worker.fill(configurations[number])
-        for first, stop in parts:
-            net[first:stop] = returns[first:stop]
-            before = max(first - 1, 0)
-            targets[:, before : stop - 1] = wanted[:, before : stop - 1]
+    tests = folded.parts[len(folds) :]
+    work = [(configurations[number], tests[chosen == number]) for number in np.unique(chosen)]
+    for _, stretches in run_on(Backend("threads", n_jobs), _walk_choice, folded, work):
+        for first, returns, wanted in stretches:
+            stop = first + len(returns)
+            net[first:stop] = returns
+            targets[:, max(first - 1, 0) : stop - 1] = wanted
     tested = ~np.isnan(net)
-    ends = np.array([fold.test[-1] for fold in folds])
-    idle = ends[~np.append(tested, False)[ends + 1]]
-    targets[:, idle] = 0.0  # nothing is chosen for the bar after: out of the market
-    span = slice(max(int(folds[0].test[0]) - 1, 0), int(ends[-1]) + 1)
+    ends = tests[:, 1] - 1
+    targets[:, ends[~np.append(tested, False)[ends + 1]]] = 0.0  # nothing is chosen for the bar after: go flat
+    span = slice(max(int(tests[0, 0]) - 1, 0), int(ends[-1]) + 1)
     frame = pd.DataFrame(targets[:, span].T, index=market.times[span], columns=pd.Index(market.symbols, name="symbol"))
     return pd.Series(net[tested], index=market.times[tested], name="returns"), frame
+
+
+def _walk_choice(
+    folded: Folded, choice: tuple[Mapping[str, Any], IntArray]
+) -> list[tuple[int, FloatArray, FloatArray]]:
+    """Return first bar, returns and targets decided for each part, and no more: whole series would pile up."""
+    configuration, parts = choice
+    worker, returns = Worker(folded.cells), np.empty(folded.cells.shape[1])
+    if folded.method == "flat_start":
+        worker.walk(configuration, parts, returns, np.empty((len(parts), 6)))
+    else:
+        worker.account(configuration, np.empty((folded.cells.shape[0], 5)), returns)
+    return [
+        (first, returns[first:stop].copy(), worker.last[:, max(first - 1, 0) : stop - 1].copy())
+        for first, stop in parts.tolist()
+    ]
 
 
 def _selection(
