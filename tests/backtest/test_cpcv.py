@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import combinations, pairwise
 from math import comb
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.backtest.validation import CombinatorialPurged, PurgedKFold, purge
+from workbench.backtest.validation import CombinatorialPurged, PurgedKFold, WalkForward, purge
 from workbench.errors import ConfigError, DataError
 
 HOURS = pd.date_range("2024-01-01", periods=500, freq="h", tz="UTC")
@@ -178,3 +179,28 @@ def test_mistakes_are_one_line() -> None:
         splitter.assemble(folds, forecasts[:5])
     with pytest.raises(DataError, match=r"forecasts of split 2 are \(3,\), its test part has 4 rows"):
         splitter.assemble(folds, [*forecasts[:2], np.zeros(3), *forecasts[3:]])
+
+
+@pytest.mark.parametrize("embargo", [0, 48, "2D"])
+def test_real_hours_with_outages_keep_labels_apart(shared_data: Path, embargo: int | str) -> None:
+    """Years of hourly Bitcoin with the venue's outages inside: a label of 24 bars is longer than a day there."""
+    bars = pd.read_parquet(shared_data / "ohlcv" / "binance" / "BTCUSDT-1h.parquet", columns=["close"]).index
+    bars = pd.DatetimeIndex(bars)
+    times, t1 = bars[:-25], bars[25:]
+    assert ((t1 - times) > pd.Timedelta("25h")).any()
+    for fold in CombinatorialPurged(10, 2, embargo).split(times, t1):
+        for group in fold.test_groups:
+            rows = fold.test[fold.group_of == group]
+            first, free = times[rows[0]], t1[rows[-1]]
+            behind = fold.train[fold.train > rows[-1]]
+            assert (t1[fold.train[fold.train < rows[0]]] < first).all()
+            if embargo == "2D":
+                free += pd.Timedelta("2D")
+            elif len(behind):
+                assert behind[0] > rows[-1] + 25 + embargo
+            assert (times[behind] > free).all()
+    walk = WalkForward("1Y", "3M", embargo=embargo).split(times, t1)
+    assert all((t1[fold.train] < fold.labels_before).all() for fold in walk)
+    assert [f"{fold.test_start:%m-%d %H}" for fold in walk[:5]] == [
+        f"{times[0] + pd.DateOffset(months=3 * k):%m-%d %H}" for k in range(4, 9)
+    ]
