@@ -144,10 +144,11 @@ def walk_forward_sweep(
     *flat_start*: each part begins flat with the target of the close before it, and what it holds at its end is marked,
     not closed. *slice*: positions are those of an account that began with the first bar, so a part begins with what was
     held before it, and at a boundary the change of configuration costs nothing. The two agree from a part's second bar
-    on where the last target alone decides what is held: rebalancing at every bar with a target at each, or targets of
-    0 and 1 only (all in or out), without exits that remember. At its first bar they agree if the account was flat at
-    the close before; else the slice also earns the gap over night and does not pay for the entry. Elsewhere they
-    differ for longer, since an untouched position drifts: that is why the slice needs the declaration.
+    on where the last target alone decides what is held: targets of 0 and 1 only (all in or out), or rebalancing at
+    every bar with a target at each (exactly so without costs; with costs of rate c the difference shrinks by about c at
+    each bar), without exits that remember. At its first bar they agree if the account was flat at the close before;
+    else the slice also earns the gap to the open and does not pay for the entry. Elsewhere they differ for longer,
+    since an untouched position drifts: that is why the slice needs the declaration.
     """
     way = _method(method, stateless)
     if objective not in OBJECTIVES:
