@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pandas as pd
 
 from workbench.config import BacktestParameters
-from workbench.pipeline.luck import nulls_of, paths_of
-from workbench.pipeline.room import capacity_of
+from workbench.pipeline.luck import paths_of
+from workbench.pipeline.room import capacity_of, traded_by_symbol
 from workbench.typing import Bars, Panel
 
 if TYPE_CHECKING:
@@ -39,6 +39,10 @@ class Traded(Protocol):
     def paid(self) -> pd.Series:
         """Fee and slippage at each bar over equity."""
 
+    @property
+    def by_symbol(self) -> Panel:
+        """Value traded of each symbol at each bar over equity."""
+
 
 @dataclass(frozen=True)
 class Result:
@@ -65,6 +69,11 @@ class Result:
     def paid(self) -> pd.Series:
         """Fee and slippage at each bar over the equity before it."""
         return paid_share(self.result)
+
+    @property
+    def by_symbol(self) -> Panel:
+        """Value traded of each symbol at each bar over the equity before it."""
+        return traded_by_symbol(self.result)
 
 
 def paid_share(result: BacktestResult) -> pd.Series:
@@ -101,14 +110,25 @@ def gather(
     parameters
         Names ``confidence``, ``replicates`` and ``seed``.
     """
-    from workbench.backtest.statistics.bootstrap import headline_intervals
+    from workbench.backtest.statistics import break_even_bps, cost_curve, headline_intervals
 
-    net = traded.returns
+    net, turned = traded.returns, traded.traded
     progress(0.76, "bounding the measures")
     intervals = headline_intervals(
         net, confidence=parameters.confidence, replicates=parameters.replicates, seed=parameters.seed
     )
-    return Evidence({}, {"account": account_of(traded), "intervals": intervals})
+    progress(0.8, "asking what cost and capital it bears")
+    total = float(turned.sum())
+    cost = float(traded.paid.sum()) / total * 1e4 if total > 0 else 0.0
+    capacity, room = capacity_of(net, traded.by_symbol, bars)
+    metrics = {"cost_bps": cost, "break_even_bps": break_even_bps(net, turned, cost_bps=cost), **room}
+    frames = {
+        "account": account_of(traded),
+        "intervals": intervals,
+        "cost_curve": cost_curve(net, turned, cost_bps=cost),
+        "capacity": capacity,
+    }
+    return Evidence(metrics, frames)
 
 
 def gather_backtest(evaluation: Evaluation, progress: Progress) -> Evidence:

@@ -12,6 +12,7 @@ import pandas as pd
 from workbench import risk
 from workbench.backtest import BacktestResult, simulate
 from workbench.pipeline.evidence import paid_share
+from workbench.pipeline.room import traded_by_symbol
 from workbench.typing import Bars, FloatArray, Panel
 
 if TYPE_CHECKING:
@@ -84,6 +85,12 @@ class Accounts:
     def paid(self) -> pd.Series:
         """Fee and slippage at each bar over equity, (n_bars,)."""
         return pd.DataFrame({s: paid_share(r) for s, r in self.results.items()}).mean(axis=1)
+
+    @property
+    def by_symbol(self) -> Panel:
+        """Value traded of each symbol at each bar over the whole's equity, (n_bars, n_symbols)."""
+        parts = [traded_by_symbol(r) for r in self.results.values()]
+        return pd.concat(parts, axis=1) / len(self.results)
 
     @property
     def costs(self) -> pd.DataFrame:
