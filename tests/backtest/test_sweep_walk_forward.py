@@ -21,7 +21,7 @@ MEASURES = {
 
 
 def slow_returns(bars, targets, first, stop):
-    """Equal-capital returns of bars first to stop − 1 from a flat start, the close before them being the first decision."""
+    """Equal-capital returns of bars first to stop − 1 from a flat start, decided from the close before them on."""
     part = bars.iloc[first - 1 : stop] if first else bars.iloc[:stop]
     own = [simulate(targets[[s]].loc[part.index], part, rebalance="on_change").returns for s in bars["close"].columns]
     mean = pd.concat(own, axis=1).mean(axis=1)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +17,6 @@ BACKENDS = ("threads", "processes", "dask")
 _RETRIES = 3
 """Times that Dask runs a part again whose worker died or that it lost."""
 _PATIENCE = "10s"
-_PARALLEL = {"return_as": "generator_unordered", "batch_size": 1}
 
 Task = Callable[[Any, Any], Any]
 Done = Iterator[tuple[int, Any]]
@@ -82,55 +81,53 @@ def _on_threads(backend: Backend, task: Task, shared: Any, parts: Sequence[Any])
 
 
 def _on_processes(backend: Backend, task: Task, shared: Any, parts: Sequence[Any]) -> Done:
-    from joblib import Parallel
+    from joblib import Parallel, delayed
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
+    parallel = Parallel(n_jobs=backend.n_jobs, backend="loky", return_as="generator_unordered", batch_size=1)
+    results = parallel(delayed(_numbered)(task, shared, number, part) for number, part in enumerate(parts))
     try:
-        yield from _joined(Parallel(n_jobs=backend.n_jobs, backend="loky", **_PARALLEL), task, shared, enumerate(parts))
+        yield from results
     except TerminatedWorkerError as err:
         raise WorkbenchError(
             "a worker process died, most likely for lack of memory; lower n_jobs and run again, finished parts are kept"
         ) from err
+    finally:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # joblib's word that some results were not asked for
+            results.close()
 
 
 def _on_dask(backend: Backend, task: Task, shared: Any, parts: Sequence[Any]) -> Done:
     """Run on a cluster; what was lost with a worker, the scattered prices included, is sent and run again."""
-    import asyncio
-    from concurrent.futures import CancelledError
-
+    from distributed import as_completed
     from distributed.client import FutureCancelledError
     from distributed.scheduler import KilledWorker
-    from joblib import Parallel, parallel_config
 
-    left, lost = dict(enumerate(parts)), None
+    left, lost = set(range(len(parts))), None
     with dask_client(backend) as client:
         for _ in range(1 + _RETRIES):
+            place = client.scatter(shared, broadcast=True, hash=False)
+            futures = {
+                client.submit(task, place, parts[number], pure=False, retries=_RETRIES): number
+                for number in sorted(left)
+            }
             try:
-                with parallel_config(backend="dask", client=client, scatter=[shared], retries=_RETRIES):
-                    for number, result in _joined(Parallel(n_jobs=-1, **_PARALLEL), task, shared, list(left.items())):
-                        del left[number]
-                        yield number, result
-            except (KilledWorker, FutureCancelledError, CancelledError, asyncio.CancelledError, TimeoutError) as err:
+                for future in as_completed(list(futures), loop=client.loop):
+                    result = future.result()
+                    left.discard(futures[future])
+                    future.release()
+                    yield futures[future], result
+            except (KilledWorker, FutureCancelledError, CancelledError) as err:
                 lost = err
+            finally:
+                client.cancel(list(futures), force=True)
             if not left:
                 return
     raise WorkbenchError(
         f"Dask workers died {1 + _RETRIES} times with {len(left)} of {len(parts)} parts left, most likely for lack of "
         "memory; give workers more memory or lower chunk and run again, finished parts are kept"
     ) from lost
-
-
-def _joined(parallel: Any, task: Task, shared: Any, parts: Iterable[tuple[int, Any]]) -> Done:
-    """Yield results as they come; leaving early drops what has not begun."""
-    from joblib import delayed
-
-    results = parallel(delayed(_numbered)(task, shared, number, part) for number, part in parts)
-    try:
-        yield from results
-    finally:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # joblib's word that some results were not asked for
-            results.close()
 
 
 def _numbered(task: Task, shared: Any, number: int, part: Any) -> tuple[int, Any]:
