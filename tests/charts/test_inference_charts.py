@@ -77,6 +77,16 @@ def test_a_null_counts_the_draws_that_did_as_well() -> None:
     assert charts.nulls_table(draws_of()[1], level=0.1).marks == {(0, "p_value"): "pass"}
 
 
+def test_every_null_is_drawn_unless_one_is_named() -> None:
+    draws, nulls = draws_of()
+    both = pd.concat([draws, draws.assign(null="shuffled")])
+    rows = pd.concat([nulls, nulls.assign(null="shuffled", p_value=0.5)])
+    titles = [f.title.text for f in plots(charts.null_chart(both, rows))]
+    assert [t.split(":")[0] for t in titles] == ["Random entries", "Shuffled"]
+    assert "p = 0.500" in charts.null_chart(both, rows, null="shuffled").title.text
+    assert "nothing to show" in charts.null_chart(both, rows, null="other").title.text
+
+
 def test_the_odds_are_judged_and_explained_and_unknown_keys_passed_over() -> None:
     table = charts.honesty_table(
         {
@@ -197,6 +207,9 @@ def test_capacity_ends_where_half_the_sharpe_ratio_is_gone() -> None:
     capital = 10.0 ** np.arange(3, 8)
     curve = pd.DataFrame({"capital": capital, "sharpe_ratio": [1.0, 0.9, 0.75, 0.25, 0.0]})
     assert halving(capital, curve["sharpe_ratio"].to_numpy()) == pytest.approx(10**5.5)
-    assert "gone at 316 k" in charts.capacity_chart(curve).title.text
+    assert charts.capacity_chart(curve).title.text == "Capacity: half the Sharpe ratio gone at 316 k"
+    known = charts.capacity_chart(curve, best=4e6, break_even=9e6)
+    assert known.title.text == "Capacity: most money earned at 4 M, nothing left at 9 M"
+    assert len(known.legend[0].items) == 4
     assert "never halved" in charts.capacity_chart(curve.iloc[:2]).title.text
     assert [short_money(v) for v in (950, 25_000, 1.5e6, 2e9)] == ["950", "25 k", "1.5 M", "2 bn"]

@@ -101,7 +101,7 @@ def turnover_chart(account: pd.DataFrame | pd.Series, *, height: int = 220) -> A
     Parameters
     ----------
     account : DataFrame or Series, time
-        ``traded`` and ``equity`` in one currency, of which the ratio is taken; or a Series of value traded over equity.
+        ``traded``: value traded at each bar over equity; or that column alone.
     """
     monthly = turnover_frame(account)
     if monthly.empty:
@@ -126,9 +126,9 @@ def turnover_chart(account: pd.DataFrame | pd.Series, *, height: int = 220) -> A
 def turnover_frame(account: pd.DataFrame | pd.Series) -> pd.Series:
     """Return the value traded over equity, added up by calendar month (UTC)."""
     if isinstance(account, pd.DataFrame):
-        if not need(account, "traded", "equity"):
+        if not need(account, "traded"):
             return pd.Series(dtype=float)
-        account = account["traded"] / account["equity"].where(account["equity"] > 0)
+        account = account["traded"]
     ratio = account.replace([np.inf, -np.inf], np.nan).dropna()
     return ratio.resample("MS").sum() if len(ratio) else pd.Series(dtype=float)
 

@@ -93,7 +93,9 @@ def _span(figure: Any, values: FloatArray, place: float | None, words: str, colo
                 legend_label=f"{words}, {number(place, 1)} bp")  # fmt: skip
 
 
-def capacity_chart(capacity: pd.DataFrame, *, height: int = 260) -> Any:
+def capacity_chart(
+    capacity: pd.DataFrame, *, best: float | None = None, break_even: float | None = None, height: int = 260
+) -> Any:
     """Draw the Sharpe ratio over the capital put to work, as the strategy's own trades move the price.
 
     Parameters
@@ -101,6 +103,8 @@ def capacity_chart(capacity: pd.DataFrame, *, height: int = 260) -> Any:
     capacity : DataFrame
         Columns capital (cash), sharpe_ratio (annual), annual_return (fraction) and participation: the share of a bar's
         volume that its trades take (fraction).
+    best, break_even : float, optional
+        Capital that earns the most money a year, and capital at which nothing is left, marked where known.
     """
     if not need(capacity, "capital", "sharpe_ratio"):
         return placeholder(
@@ -108,19 +112,18 @@ def capacity_chart(capacity: pd.DataFrame, *, height: int = 260) -> Any:
         )
     table = capacity[capacity["capital"] > 0].sort_values("capital")
     capital, sharpe = table["capital"].to_numpy(dtype=float), table["sharpe_ratio"].to_numpy(dtype=float)
-    half = halving(capital, sharpe)
-    words = (
-        f"half the Sharpe ratio is gone at {short_money(half)}" if np.isfinite(half) else "never halved in this range"
-    )
-    figure = factor_figure(f"Capacity: {words}", height, x_axis_type="log")
+    marks = _capacity_marks(halving(capital, sharpe), best, break_even)
+    words = ", ".join(f"{words} at {short_money(value)}" for value, words, _, _ in marks[:2])
+    title = f"Capacity: {words or 'the Sharpe ratio is never halved in this range'}"
+    figure = factor_figure(title, height, x_axis_type="log")
     data = source(
         capital=capital, sharpe=sharpe, shown=[short_money(c) for c in capital],
         annual=_column(table, "annual_return"), participation=_column(table, "participation"),
     )  # fmt: skip
     figure.line("capital", "sharpe", source=data, line_color=UP, line_width=2.2)
     drawn = figure.scatter("capital", "sharpe", source=data, size=6, color=UP, legend_label="Sharpe ratio, annual")
-    if np.isfinite(half):
-        upright(figure, half, float(np.nanmax(sharpe)), f"half of it, {short_money(half)}", DOWN)
+    for value, words, color, dash in marks:
+        upright(figure, value, float(np.nanmax(sharpe)), f"{words}, {short_money(value)}", color, dash)
     zero_line(figure)
     _money_axis(figure)
     style_axes(figure, y="0.00")
@@ -132,6 +135,15 @@ def capacity_chart(capacity: pd.DataFrame, *, height: int = 260) -> Any:
             "share of volume": "@participation{0.00%}"}  # fmt: skip
     finish_factor(figure, [drawn], told, legend=True)
     return figure
+
+
+def _capacity_marks(half: float, best: float | None, break_even: float | None) -> list[tuple[float, str, str, str]]:
+    marks = [
+        (best, "most money earned", ACCENT, "solid"),
+        (break_even, "nothing left", DOWN, "solid"),
+        (half, "half the Sharpe ratio gone", DOWN, "dashed"),
+    ]
+    return [(float(v), words, color, dash) for v, words, color, dash in marks if v is not None and np.isfinite(v)]
 
 
 def halving(capital: FloatArray, sharpe: FloatArray) -> float:

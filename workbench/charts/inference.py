@@ -156,13 +156,18 @@ def null_chart(
     nulls : DataFrame
         Columns null, observed, mean, p_value, n_draws.
     null : str, optional
-        Which to draw; default the first.
+        Which to draw; default all, below each other.
     metric : str
         Machine key of what was drawn, for words and unit.
     """
     if not need(null_draws, "null", "value"):
         return placeholder("What luck alone would make", _NO_NULLS)
-    name = null or str(null_draws["null"].iloc[0])
+    names = [null] if null is not None else [str(n) for n in pd.unique(null_draws["null"].dropna())]
+    figures = [_null(null_draws, nulls, name, metric, height if len(names) == 1 else 200) for name in names]
+    return figures[0] if len(figures) == 1 else join(*figures)
+
+
+def _null(null_draws: pd.DataFrame, nulls: pd.DataFrame, name: str, metric: str, height: int) -> Any:
     values = finite(null_draws.loc[null_draws["null"] == name, "value"])
     row = nulls[nulls["null"] == name] if need(nulls, "null") else nulls
     if len(values) == 0 or not need(row, "observed", "p_value"):

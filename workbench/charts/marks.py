@@ -192,8 +192,7 @@ def name_axis(figure: Any, names: Sequence[str], *, room: int = 110) -> None:
     each = max(4, room // max(len(names), 1) - 1)
     shown = [textwrap.fill(n, each, break_long_words=False) for n in names] if longest > each else list(names)
     widest = max((len(line) for n in shown for line in n.split("\n")), default=0)
-    every = max(1, -(-len(names) // MOST_NAMES), -(-(widest + 1) * len(names) // room)) if widest > each else 1
-    every = max(every, -(-len(names) // MOST_NAMES))
+    every = max(1, -(-len(names) // MOST_NAMES), -(-(widest + 1) * len(names) // room))
     name_ticks(figure.xaxis, shown)
     figure.xaxis.ticker.ticks = list(range(0, len(names), every))
     figure.xgrid.visible = False
