@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 from hypothesis import strategies as st
 
 FIELDS = ("open", "high", "low", "close", "volume")
@@ -222,3 +223,56 @@ def for_twin(twin, case: Case):
 def run_twin(twin, case: Case):
     """Simulate a case by the twin."""
     return twin.simulate(case.targets.tolist(), *for_twin(twin, case), case.cash)
+
+
+_BPS = {
+    "fee": "fee_bps",
+    "maker": "maker_fee_bps",
+    "half_spread": "half_spread_bps",
+    "slippage": "slippage_bps",
+    "liquidation_fee": "liquidation_fee_bps",
+    "offset": "offset_bps",
+    "stop_limit": "stop_limit_bps",
+}
+_NAMES = {
+    "borrow": "borrow_rate",
+    "interest": "interest_rate",
+    "maintenance": "maintenance_margin",
+    "trailing": "trailing_stop",
+}
+_BY_SYMBOL = ("lot", "tick", "min_notional")
+
+
+def options_of(case: Case, symbols: list[str]) -> dict:
+    """Return the fields of `Execution` that say what the rules of a case say."""
+    options: dict = {}
+    for name, value in case.rules.items():
+        if name in _BPS:
+            options[_BPS[name]] = None if value is None else round(value * 1e4, 9)
+        elif name in _BY_SYMBOL:
+            options[name] = dict(zip(symbols, value, strict=True))
+        elif name == "tiers":
+            options["fee_tiers"] = tuple((v, round(m * 1e4, 9), round(k * 1e4, 9)) for v, m, k in value)
+        elif name not in {"on_change", "year"}:
+            options[_NAMES.get(name, name)] = value
+    return options
+
+
+def frames_of(case: Case) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame | None]:
+    """Return positions, bars and finer bars of a case; funding and mark stand in the bars."""
+    n_assets, n_bars = case.targets.shape
+    symbols = [f"S{j}" for j in range(n_assets)]
+    times = pd.date_range("2024-01-01", periods=n_bars, freq="h", tz="UTC", name="time")
+    fine = pd.date_range("2024-01-01", periods=n_bars * PER_BAR, freq="20min", tz="UTC", name="time")
+
+    def frame(fields: dict, index: pd.DatetimeIndex) -> pd.DataFrame:
+        frames = {k: pd.DataFrame(v.T, index=index, columns=symbols) for k, v in fields.items()}
+        return pd.concat(frames, axis=1, names=["field", "symbol"])
+
+    fields = {k: case.tape[k] for k in FIELDS}
+    if "funding" in case.tape:
+        fields["funding_rate"] = case.tape["funding"]
+        if "mark" in case.tape:
+            fields["mark"] = case.tape["mark"]
+    positions = pd.DataFrame(case.targets.T, index=times, columns=symbols)
+    return positions, frame(fields, times), None if case.finer is None else frame(case.finer, fine)

@@ -184,7 +184,7 @@ def _orders(
     """Gather the fills of each decision: shortfall, fee, share filled as maker, bars taken, drift of the market."""
     bar = times.get_indexer(pd.DatetimeIndex(fills["time"]))
     order = np.searchsorted(decided, bar, side="left") - 1
-    mine = (order >= 0) & (bar - decided[np.maximum(order, 0)] <= wait + 1)
+    mine = (order >= 0) & (bar - np.append(decided, 0)[order] <= wait + 1)
     order, bar, fills = order[mine], bar[mine], fills[mine]
     n = len(decided)
     units, value = fills["units"].to_numpy(), fills["value"].to_numpy()
