@@ -64,7 +64,7 @@ def training_rows(design: Design, splitter: WalkForward) -> np.ndarray:
     """Return positions of the known rows that one more fold would train on: the latest bars, or all where expanding."""
     known = design.known.to_numpy()
     times = design.times
-    latest = times[known].unique()[0 if splitter.expanding else -splitter.train_size :]
+    latest = times[known].unique()[0 if splitter.expanding else -int(splitter.train_size) :]
     return np.flatnonzero(known & (times >= latest[0]))
 
 

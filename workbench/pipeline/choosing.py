@@ -85,8 +85,9 @@ def choice_findings(
 
     parameters, net = chosen.parameters, chosen.result.returns.rename("returns")
     progress(0.72, "counting the trial")
+    trials = pd.DataFrame()
     if trial is None:
-        trial = count_trial(_identity(chosen), net, chosen.opened.dataset, settings, now)
+        trial, trials = count_trial(_identity(chosen), net, chosen.opened.dataset, settings, now)
         trial = trial | chosen.opened.opening(run_id, settings, now)
     evidence = gather(chosen.result.accounts, chosen.baselines, chosen.opened.dataset.bars, parameters, progress)
     metrics = chosen.result.accounts.summary(parameters.confidence) | believed(net, trial) | evidence.metrics
@@ -97,7 +98,8 @@ def choice_findings(
         name=f"{parameters.rule} on {', '.join(parameters.symbols)}",
         dataset=describe_dataset(chosen.opened.dataset),
         metrics=metrics,
-        frames={"returns": pd.DataFrame(returns), "selection": chosen.result.selection, **evidence.frames},
+        frames=evidence.frames
+        | {"returns": pd.DataFrame(returns), "selection": chosen.result.selection, "trials": trials},
         baselines=baselines,
         trial=trial,
         verdict=check_gates(metrics, baselines).as_dict(),

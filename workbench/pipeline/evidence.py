@@ -137,7 +137,7 @@ def gather_backtest(evaluation: Evaluation, progress: Progress) -> Evidence:
     strategy = results.pop("strategy")
     parameters = evaluation.parameters
     evidence = gather(strategy, results, evaluation.dataset.bars, _defaults(parameters), progress)
-    if getattr(parameters, "cpcv_groups", 0):
+    if isinstance(parameters, BacktestParameters) and parameters.cpcv_groups:
         evidence.frames["paths"] = paths_of(evaluation, parameters.cpcv_groups, progress)
     return evidence
 

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from workbench.pipeline.record import Evaluation
     from workbench.tracking import TrialsLedger
 
+_LONGEST = 300
+"""Letters of a configuration that the table of trials keeps."""
+
 
 @dataclass(frozen=True)
 class Judgement:
@@ -40,6 +43,7 @@ class Judgement:
     trial: Json
     verdict: Json
     reliability: pd.DataFrame
+    trials: pd.DataFrame
 
 
 def judge(
@@ -60,10 +64,10 @@ def judge(
     forecasts, design = evaluation.forecasts, evaluation.design
     metrics = portfolio.strategy.summary(plan.confidence) | forecast_metrics(forecasts, design)
     baselines = {name: portfolio.results[name].summary(plan.confidence) for name in BASELINES}
-    net = portfolio.strategy.returns
+    net, trials = portfolio.strategy.returns, pd.DataFrame()
     if trial is None:
         configuration = trial_configuration(evaluation.parameters, plan, opened.end)
-        trial = count_trial(configuration, net, evaluation.dataset, settings, now)
+        trial, trials = count_trial(configuration, net, evaluation.dataset, settings, now)
         trial = trial | opened.opening(run_id, settings, now)
     metrics |= believed(net, trial) | evidence.metrics | opened.metrics(net, trial)
     verdict = check_gates(metrics, baselines)
@@ -73,11 +77,14 @@ def judge(
         trial=trial,
         verdict=verdict.as_dict(),
         reliability=_reliability(forecasts, design),
+        trials=trials,
     )
 
 
-def count_trial(configuration: Json, net: pd.Series, dataset: Dataset, settings: Settings, now: datetime) -> Json:
-    """Count one evaluated configuration in the ledger and return its place and where its data set now stands."""
+def count_trial(
+    configuration: Json, net: pd.Series, dataset: Dataset, settings: Settings, now: datetime
+) -> tuple[Json, pd.DataFrame]:
+    """Count one evaluated configuration in the ledger; return its place, and all trials of its data set."""
     from workbench.tracking import TrialsLedger, sketch_of
 
     identity, ledger = trial_hash(configuration), TrialsLedger(settings.ledger_path)
@@ -92,20 +99,39 @@ def count_trial(configuration: Json, net: pd.Series, dataset: Dataset, settings:
         series=dataset.series_hash,
         sketch=sketch_of(net),
     )
-    return standing_among(ledger, dataset.name, asdict(trial) | {"config_hash": identity})
+    return standing_among(ledger, dataset, asdict(trial) | {"config_hash": identity})
 
 
-def standing_among(ledger: TrialsLedger, dataset: str, trial: Json) -> Json:
-    """Add to a counted trial what its data set's trials come down to: independent bets, their spread, overfitting."""
+def standing_among(ledger: TrialsLedger, dataset: Dataset, trial: Json) -> tuple[Json, pd.DataFrame]:
+    """Add to a counted trial what its data set's trials come down to: independent bets, their spread, overfitting.
+
+    Returns
+    -------
+    trial
+        With ``n_effective``, ``effective_variance``, ``probability_of_overfitting`` and ``cluster``.
+    trials
+        One row per trial under the data set's name: ``number``, ``first_seen``, annual ``sharpe_ratio``, ``cluster``,
+        ``config`` as text.
+    """
     from workbench.tracking import standing_of
 
-    standing = standing_of(ledger, dataset)
+    standing, table = standing_of(ledger, dataset.name), ledger.trials(dataset.name)
+    year = math.sqrt(periods_per_year(pd.DatetimeIndex(dataset.bars.index)))
+    trials = pd.DataFrame(
+        {
+            "number": table["number"],
+            "first_seen": table["first_seen"],
+            "sharpe_ratio": table["sharpe"] * year,
+            "cluster": table["config_hash"].map(standing.clusters).astype("float64"),
+            "config": table["config"].astype(str).str.slice(0, _LONGEST),
+        }
+    )
     return trial | {
         "n_effective": standing.n_effective,
         "effective_variance": standing.effective_variance,
         "probability_of_overfitting": standing.probability_of_overfitting,
         "cluster": standing.clusters.get(str(trial["config_hash"])),
-    }
+    }, trials
 
 
 def believed(net: pd.Series, trial: Json) -> dict[str, float]:
@@ -113,12 +139,12 @@ def believed(net: pd.Series, trial: Json) -> dict[str, float]:
 
     ``deflated_sharpe_ratio`` counts independent bets, ``deflated_sharpe_ratio_all_trials`` every configuration.
     """
-    n_effective, n_trials = float(trial["n_effective"]), int(trial["n_trials"])
+    n_effective, n_trials = int(trial["n_effective"]), int(trial["n_trials"])
     periods = periods_per_year(pd.DatetimeIndex(net.index))
     luck = expected_max_sharpe_ratio(n_effective, float(trial["effective_variance"]))
     return {
         "n_trials": float(n_trials),
-        "n_effective_trials": n_effective,
+        "n_effective_trials": float(n_effective),
         "probabilistic_sharpe_ratio": probabilistic_sharpe_ratio(net),
         "expected_max_sharpe_ratio": luck * math.sqrt(periods),
         "deflated_sharpe_ratio": deflated_sharpe_ratio(

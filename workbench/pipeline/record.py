@@ -89,6 +89,7 @@ def _frames(evaluation: Evaluation, judgement: Judgement) -> dict[str, pd.DataFr
         "folds": forecasts.folds,
         "forecasts": proba.assign(**outcome).reset_index(),
         "reliability": judgement.reliability,
+        "trials": judgement.trials,
     }
     if len(forecasts.training):
         frames["training"] = forecasts.training

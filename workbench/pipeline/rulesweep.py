@@ -124,8 +124,9 @@ def sweep_findings(
 
     parameters, accounts = swept.parameters, swept.accounts
     progress(0.7, "counting the trials")
+    trials = pd.DataFrame()
     if trial is None:
-        trial = count_cells(swept.dataset, identities(swept), swept.result, swept.best, settings, now)
+        trial, trials = count_cells(swept.dataset, identities(swept), swept.result, swept.best, settings, now)
         trial = trial | swept.opened.opening(run_id, settings, now)
     net = accounts.returns
     progress(0.75, "asking how much of it is luck")
@@ -135,7 +136,7 @@ def sweep_findings(
     metrics |= _overfit(overfit, metrics) | swept.opened.metrics(net, trial)
     baselines = {name: a.summary(parameters.confidence) for name, a in swept.baselines.items()}
     cells = _cells(swept, trial)
-    frames = _frames(swept, evidence, cells, overfit)
+    frames = _frames(swept, evidence, cells, overfit) | {"trials": trials}
     stable = _stability(swept, cells)
     return Findings(
         name=f"{parameters.rule} on {', '.join(parameters.symbols)}",

@@ -120,7 +120,7 @@ def _sweep(parameters: TruthParameters, kind: str, seed: int, home: Settings, no
     strength = _TREND if kind == "planted" else 0.0
     slow = max(parameters.n_cells // 10, 1)
     own = SweepParameters(
-        source=f"trending(strength={strength}, seed={seed}, n_bars={parameters.n_bars})",
+        source=f"trending(strength={strength}, seed={seed}, n_bars={parameters.n_bars}, volatility=0.3)",
         symbols=["TRUTH"],
         grid=["fast 2..20..2", f"slow 30..{30 + 5 * (slow - 1)}..5"],
         replicates=100,

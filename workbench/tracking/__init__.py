@@ -5,6 +5,7 @@ from __future__ import annotations
 from workbench.tracking.gates import Gate, GatePolicy, Verdict, check_gates
 from workbench.tracking.judging import judge
 from workbench.tracking.ledger import Evaluated, Trial, TrialsLedger
+from workbench.tracking.lockbox import LockBox, Opened, Opening
 from workbench.tracking.mlflow_runs import attach_artifacts, list_runs, log_record, relog
 from workbench.tracking.promotion import Promotion, promote, rollback
 from workbench.tracking.promotion_ledger import list_promotions
@@ -20,6 +21,9 @@ __all__ = [
     "Evaluated",
     "Gate",
     "GatePolicy",
+    "LockBox",
+    "Opened",
+    "Opening",
     "Promotion",
     "RunRecord",
     "Sketch",

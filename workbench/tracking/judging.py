@@ -93,7 +93,7 @@ def _deflated(standing: Standing, record: RunRecord, returns: pd.Series) -> floa
     from workbench.risk import deflated_sharpe_ratio
 
     known, trial = returns.dropna(), record.trial
-    counted = float(trial.get("n_effective") or trial.get("n_trials") or 1)
+    counted = int(trial.get("n_effective") or trial.get("n_trials") or 1)
     floor = 1.0 / (max(len(known), 2) - 1)  # the ledger's, where it is gone and only the record knows of other trials
     stated = float(trial.get("effective_variance") or trial.get("sharpe_variance") or 0.0)
     spread = max(standing.effective_variance or floor, stated)

@@ -49,7 +49,7 @@ class Standing:
 
     n_trials: int
     sharpe_variance: float
-    n_effective: float
+    n_effective: int
     effective_variance: float
     probability_of_overfitting: float
     clusters: dict[str, int] = field(default_factory=dict)
@@ -61,7 +61,7 @@ def standing_of(ledger: TrialsLedger, dataset: str) -> Standing:
     trials = ledger.evaluated(dataset)
     drawn = {key: trial for key, trial in trials.items() if trial.sketch is not None and _moves(trial)}
     if n_trials < 2 or len(drawn) < 2:
-        return Standing(n_trials, variance or 0.0, float(n_trials), variance or 0.0, math.nan)
+        return Standing(n_trials, variance or 0.0, n_trials, variance or 0.0, math.nan)
     from workbench.backtest.trials import effective_trials
 
     returns = aligned([t.sketch for t in drawn.values() if t.sketch is not None])
@@ -71,7 +71,7 @@ def standing_of(ledger: TrialsLedger, dataset: str) -> Standing:
     return Standing(
         n_trials=n_trials,
         sharpe_variance=variance or 0.0,
-        n_effective=float(max(found.n, found.n_independent) + n_trials - len(drawn)),
+        n_effective=max(found.n, found.n_independent) + n_trials - len(drawn),
         effective_variance=max(float(np.nan_to_num(found.sharpe_variance)) / bars, floor),
         probability_of_overfitting=overfitting_of(returns),
         clusters={key: int(label) for key, label in zip(drawn, found.labels, strict=True)},
