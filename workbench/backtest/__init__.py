@@ -7,6 +7,7 @@ from workbench.backtest.cpcv import PathForecasts, cpcv_forecasts
 from workbench.backtest.engine import simulate
 from workbench.backtest.result import BacktestResult
 from workbench.backtest.rules import RULES, drifted_leverage, position_rule, within_leverage
+from workbench.backtest.sweeping.choosing import WalkForwardSweep, walk_forward_sweep
 from workbench.backtest.sweeping.result import Sweep
 from workbench.backtest.sweeping.rules import SWEEP_RULES, breakout, mean_reversion, momentum, sma_crossover, sweep_rule
 from workbench.backtest.sweeps import grid, sweep
@@ -42,6 +43,7 @@ __all__ = [
     "PurgedKFold",
     "Sweep",
     "WalkForward",
+    "WalkForwardSweep",
     "breakout",
     "cpcv_forecasts",
     "deflated_sharpe_ratio",
@@ -66,5 +68,6 @@ __all__ = [
     "sweep_rule",
     "to_vectorbt",
     "walk_forward_forecasts",
+    "walk_forward_sweep",
     "within_leverage",
 ]

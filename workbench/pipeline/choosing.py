@@ -16,7 +16,7 @@ from workbench.pipeline.judge import believed, count_trial
 from workbench.pipeline.keeping import Findings, keep
 from workbench.pipeline.lockbox import UsableBars, open_data
 from workbench.pipeline.record import describe_dataset
-from workbench.pipeline.ruled import Accounts, Terms, trade_baselines
+from workbench.pipeline.ruled import Accounts, Terms, trade_baselines, trade_targets
 from workbench.pipeline.rulesweep import rule_and_grid
 from workbench.typing import Json
 
@@ -35,6 +35,7 @@ class Chosen:
     terms: Terms
     configurations: list[dict[str, Any]]
     result: WalkForwardSweep
+    accounts: Accounts
     baselines: dict[str, Accounts]
 
 
@@ -42,6 +43,9 @@ def run_walkforward(
     parameters: WalkForwardParameters, settings: Settings, *, now: datetime, progress: Progress | None = None
 ) -> RunRecord:
     """Choose a grid's best configuration inside each fold, judge the choices outside, count the procedure as a trial.
+
+    What is judged is one account a symbol that trades the choices one after the other over all test parts, the change
+    from one choice to the next included.
 
     Same arguments, result and errors as `workbench.pipeline.run_sweep`. The trial is the procedure (rule, grid, folds,
     objective): what it chose inside a fold never saw the bars it is judged on, so the cells are no trials of their own.
@@ -69,12 +73,17 @@ def evaluate_choices(
         objective=parameters.objective,
         stateless=parameters.stateless,
         rebalance=terms.rebalance,
+        backend=settings.sweep_backend,
+        address=settings.dask_address or None,
+        folder=settings.sweeps_dir,
         progress=lambda share, words: progress(0.05 + 0.65 * share, words),
         **terms.costs(),
     )
-    tested = opened.dataset.bars.loc[result.returns.index[0] : result.returns.index[-1]]
-    progress(0.7, "simulating the baselines")
-    return Chosen(parameters, opened, terms, configurations, result, trade_baselines(tested, terms))
+    progress(0.7, "simulating the choices and the baselines")
+    targets = result.targets
+    tested = opened.dataset.bars.loc[targets.index[0] : targets.index[-1]]
+    accounts, baselines = trade_targets(tested, targets, terms), trade_baselines(tested, terms)
+    return Chosen(parameters, opened, terms, configurations, result, accounts, baselines)
 
 
 def choice_findings(
@@ -83,14 +92,15 @@ def choice_findings(
     """Count the procedure (unless a recorded ``trial`` is given), judge it and gather what a record holds."""
     from workbench.tracking import check_gates
 
-    parameters, net = chosen.parameters, chosen.result.returns.rename("returns")
+    parameters, accounts = chosen.parameters, chosen.accounts
+    net = accounts.returns
     progress(0.72, "counting the trial")
     trials = pd.DataFrame()
     if trial is None:
         trial, trials = count_trial(_identity(chosen), net, chosen.opened.dataset, settings, now)
         trial = trial | chosen.opened.opening(run_id, settings, now)
-    evidence = gather(chosen.result.accounts, chosen.baselines, chosen.opened.dataset.bars, parameters, progress)
-    metrics = chosen.result.accounts.summary(parameters.confidence) | believed(net, trial) | evidence.metrics
+    evidence = gather(accounts, chosen.baselines, chosen.opened.dataset.bars, parameters, progress)
+    metrics = accounts.summary(parameters.confidence) | believed(net, trial) | evidence.metrics
     metrics |= _choices(chosen.result.selection) | chosen.opened.metrics(net, trial)
     baselines = {name: a.summary(parameters.confidence) for name, a in chosen.baselines.items()}
     returns = {"strategy": net, **{name: a.returns for name, a in chosen.baselines.items()}}
@@ -98,8 +108,16 @@ def choice_findings(
         name=f"{parameters.rule} on {', '.join(parameters.symbols)}",
         dataset=describe_dataset(chosen.opened.dataset),
         metrics=metrics,
-        frames=evidence.frames
-        | {"returns": pd.DataFrame(returns), "selection": chosen.result.selection, "trials": trials},
+        frames={
+            "returns": pd.DataFrame(returns),
+            "positions": accounts.positions,
+            "fills": accounts.rows("fills"),
+            "trades": accounts.rows("trades"),
+            "costs": accounts.costs,
+            "selection": chosen.result.selection,
+            "trials": trials,
+            **evidence.frames,
+        },
         baselines=baselines,
         trial=trial,
         verdict=check_gates(metrics, baselines).as_dict(),
