@@ -128,20 +128,18 @@ def _fees(draw: st.DrawFn, seed: int) -> dict:
 
 def _exits(draw: st.DrawFn) -> dict:
     rules: dict = {}
-    kinds = draw(
-        st.sets(st.sampled_from(["stop", "target", "trailing", "limit", "time", "cap"]), min_size=1, max_size=5)
-    )
+    kinds = draw(st.sets(st.sampled_from(["stop", "target", "trailing", "time"]), min_size=1))
     if "stop" in kinds:
         rules["stop_loss"] = draw(st.sampled_from([0.01, 0.03, 0.1]))
     if "trailing" in kinds:
         rules["trailing"] = draw(st.sampled_from([0.01, 0.05]))
     if "target" in kinds:
         rules["take_profit"] = draw(st.sampled_from([0.01, 0.04]))
-    if "limit" in kinds and kinds & {"stop", "trailing"}:
+    if kinds & {"stop", "trailing"} and draw(st.sampled_from([True, False, False])):
         rules["stop_limit"] = draw(st.sampled_from([0.0, 0.005, 0.02]))
     if "time" in kinds:
         rules["time_exit"] = draw(st.sampled_from([1, 3, 8]))
-    if "cap" in kinds and kinds & {"stop", "trailing"}:
+    if kinds & {"stop", "trailing"} and draw(st.booleans()):
         rules["max_loss"] = 0.04
     return rules
 
@@ -189,8 +187,8 @@ def drawn(draw: st.DrawFn, *, plain: bool = False) -> Case:
         rules |= {"wait": draw(st.sampled_from([1, 2, 5])), "then": draw(st.sampled_from(["market", "cancel"]))}
     gross = draw(st.sampled_from([0.3, 1.0]))
     if draw(st.booleans()):
-        leverage = draw(st.sampled_from([1.0, 3.0, 10.0]))
-        maintenance = draw(st.sampled_from([0.0, 0.05, 0.3]))
+        leverage = draw(st.sampled_from([1.0, 3.0, 10.0, 30.0]))
+        maintenance = draw(st.sampled_from([0.0, 0.02, 0.05, 0.3]))
         gross *= leverage
         rules |= {"leverage": leverage, "maintenance": maintenance, "liquidation_fee": draw(st.sampled_from([0, 0.01]))}
     if draw(st.booleans()):
