@@ -57,6 +57,9 @@ def test_leverage_is_gross_over_equity() -> None:
     assert f"at most {gross.max():.2f}×, {gross.mean():.2f}× on average" in figure.title.text
     assert data_of(figure, "leverage").max() == pytest.approx(gross.max())
     assert [r.glyph.line_dash for r in figure.renderers] == [[], [6]]
+    account = gross.to_frame("gross").assign(equity=1.0)
+    same = charts.to_bokeh(charts.leverage_chart(account, limit=1.0))
+    assert same.title.text == figure.title.text
 
 
 def test_turnover_adds_up_each_month() -> None:

@@ -213,3 +213,29 @@ def test_capacity_ends_where_half_the_sharpe_ratio_is_gone() -> None:
     assert len(known.legend[0].items) == 4
     assert "never halved" in charts.capacity_chart(curve.iloc[:2]).title.text
     assert [short_money(v) for v in (950, 25_000, 1.5e6, 2e9)] == ["950", "25 k", "1.5 M", "2 bn"]
+
+
+MARKETS = pd.DataFrame(
+    {
+        "kind": ["noise", "noise", "planted", "planted"],
+        "way": ["backtest", "sweep", "backtest", "sweep"],
+        "seed": [7, 7, 8, 8],
+        "passed": [False, True, True, False],
+        "deflated_sharpe_ratio": [0.3, 0.97, 0.99, 0.9],
+        "refused_by": ["deflated Sharpe ratio, overfitting", "", "", "deflated Sharpe ratio"],
+    }
+)
+
+
+def test_markets_of_known_truth_are_judged_right_or_wrong() -> None:
+    figure = charts.truth_chart(MARKETS)
+    assert figure.title.text == "1 of 2 noise markets passed; 1 of 2 planted markets passed"
+    assert [i.label.value for i in figure.legend[0].items] == [
+        "passed rightly, 1",
+        "passed wrongly, 1",
+        "refused rightly, 1",
+        "refused wrongly, 1",
+    ]
+    table = charts.truth_table(MARKETS)
+    assert table.frame["share"].tolist() == [0, 1, 1, 0]
+    assert table.frame["gate"].tolist() == ["deflated Sharpe ratio, 1×", "–", "–", "deflated Sharpe ratio, 1×"]

@@ -68,6 +68,9 @@ def frames_of(n: int = 240) -> Frames:
         "pair": noise("a", "b"),
         "attribution": noise("pnl", "share", at=few[:3]).assign(source=["data", "code", "costs"]),
         "differences": pd.DataFrame({"section": ["data"], "field": ["end"], "a": ["1"], "b": ["2"]}),
+        "markets": noise("deflated_sharpe_ratio", "sharpe_ratio", at=few).assign(
+            kind=["noise", "planted"] * 6, way="backtest", passed=[False, True] * 6, seed=1,
+            refused_by=["a, b", ""] * 6),
         "trade_differences": noise("pnl_a", "pnl_b", at=few).assign(symbol="X", entry_time=index[:12], kind="changed"),
     }  # fmt: skip
 
@@ -123,6 +126,8 @@ PICTURES: dict[str, Callable[[Frames], Any]] = {
     "compare": lambda f: charts.compare_equity_chart(f["pair"]),
     "attribution": lambda f: charts.attribution_chart(f["attribution"]),
     "differences": lambda f: charts.differences_table(f["differences"]),
+    "truth": lambda f: charts.truth_chart(f["markets"]),
+    "truth table": lambda f: charts.truth_table(f["markets"]),
     "trade differences": lambda f: charts.trade_differences_table(f["trade_differences"]),
 }
 
@@ -185,7 +190,16 @@ def test_long_histories_stay_small_on_the_page() -> None:
 
 def test_every_picture_and_table_of_the_new_files_is_drawn_here() -> None:
     new = {"annual", "rollings", "drawdowns", "crises", "book", "tradetables", "tradecharts", "costcurves", "inference"}
-    new |= {"trialcharts", "regimeresults", "sweeps", "sweeplines", "overfitting", "walkforward", "comparison"}
+    new |= {
+        "trialcharts",
+        "regimeresults",
+        "sweeps",
+        "sweeplines",
+        "overfitting",
+        "walkforward",
+        "comparison",
+        "truthcharts",
+    }
     named = {n for n, home in charts._HOMES.items() if home in new}
     source = {n for draw in PICTURES.values() for n in draw.__code__.co_names}
     assert named - source == {"honesty_table"}  # takes a mapping: see test_inference_charts

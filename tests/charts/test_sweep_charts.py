@@ -140,6 +140,7 @@ def test_degradation_finds_a_planted_line() -> None:
     figure = charts.degradation_chart(pd.DataFrame({"in_sample": x, "out_of_sample": 1.0 - 0.4 * x}))
     assert "least squares, slope −0.40" in [i.label.value for i in figure.legend[0].items]
     assert "1.00 in sample became 0.60 outside; 0 % lost money" in figure.title.text
+    assert figure.xaxis[0].axis_label == "Sharpe ratio in sample, per bar"
     slope, level = line_of(x, np.cos(x))
     assert (slope, level) == pytest.approx(tuple(np.polyfit(x, np.cos(x), 1)))
     assert np.isnan(line_of(np.ones(3), np.arange(3.0))[0])
@@ -187,6 +188,9 @@ def test_in_and_out_of_sample_stand_side_by_side() -> None:
     left, right = figure.renderers
     assert (np.asarray(left.data_source.data["x"]) < np.asarray(right.data_source.data["x"])).all()
     assert left.glyph.hatch_pattern == "/"
+    total = charts.fold_sharpe_chart(selection_of(), objective="total_return")
+    assert total.title.text.startswith("Total return by fold: 120.0 % in sample, 18.0 % outside")
+    assert "50.0 %" in charts.selection_table(selection_of(), objective="total_return")._repr_html_()
 
 
 def paths_of(k: int = 9, n: int = 400) -> pd.DataFrame:

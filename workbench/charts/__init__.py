@@ -96,6 +96,7 @@ if TYPE_CHECKING:
     )
     from workbench.charts.tradetables import exit_reasons_table, liquidity_table, trade_statistics_table
     from workbench.charts.trialcharts import trials_chart
+    from workbench.charts.truthcharts import truth_chart, truth_table
     from workbench.charts.walkforward import (
         fold_sharpe_chart,
         path_sharpe_chart,
@@ -218,6 +219,8 @@ _HOMES = {
     "training_chart": "learning",
     "training_detail_chart": "learning",
     "trials_chart": "trialcharts",
+    "truth_chart": "truthcharts",
+    "truth_table": "truthcharts",
     "turnover_chart": "book",
     "var_chart": "tail",
     "venues_table": "storetables",
@@ -337,6 +340,8 @@ __all__ = [
     "training_chart",
     "training_detail_chart",
     "trials_chart",
+    "truth_chart",
+    "truth_table",
     "turnover_chart",
     "var_chart",
     "venues_table",

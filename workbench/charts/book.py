@@ -69,17 +69,17 @@ def stretches(frame: pd.DataFrame) -> pd.DataFrame:
     return means
 
 
-def leverage_chart(positions: pd.DataFrame, *, limit: float | None = None, height: int = 220) -> Any:
+def leverage_chart(held: pd.DataFrame, *, limit: float | None = None, height: int = 220) -> Any:
     """Draw gross exposure over equity: what the account has at work for each unit of its own.
 
     Parameters
     ----------
-    positions : DataFrame, time × symbol
-        Signed fractions of equity held after the fill.
+    held : DataFrame, time
+        The account, with its column ``gross``; or positions, time × symbol: signed fractions of equity after the fill.
     limit : float, optional
         Highest leverage allowed, drawn as a dashed line.
     """
-    gross = positions.abs().sum(axis=1).to_frame("leverage")
+    gross = (held["gross"] if "gross" in held else held.abs().sum(axis=1)).to_frame("leverage")
     highest, mean = (float(gross["leverage"].agg(f)) if len(gross) else 0.0 for f in ("max", "mean"))
     if limit is not None:
         gross["limit"] = limit

@@ -16,8 +16,8 @@ from workbench.typing import FloatArray
 
 def cost_curve_chart(
     cost_curve: pd.DataFrame,
-    *,
     assumed_bps: float | None = None,
+    *,
     break_even_bps: float | None = None,
     height: int = 260,
 ) -> Any:

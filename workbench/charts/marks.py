@@ -16,6 +16,8 @@ from workbench.charts.theme import DOWN, NEUTRAL, UP
 from workbench.typing import FloatArray
 
 NOTHING = "nothing to show"
+_TINY = 1e-300
+
 MOST_NAMES = 24
 """Names that a horizontal axis has room for."""
 
@@ -111,8 +113,10 @@ def bins_of(
         Let 0 be an edge, so that no bin holds both signs.
     """
     low, high = (float(v) for v in np.quantile(values, [tail, 1 - tail]))
-    if not high > low:
-        low, high = low - 0.5 * (abs(low) or 1.0), high + 0.5 * (abs(high) or 1.0)
+    reach = max(abs(low), abs(high))
+    if not high - low > max(1e-12 * reach, _TINY):
+        half = 0.5 * (reach if reach > _TINY else 1.0)
+        low, high = low - half, high + half
     n_bins = int(min(n_bins, max(8, 3 * np.sqrt(len(values)))))
     edges = np.linspace(low, high, n_bins + 1)
     if at_zero:

@@ -52,13 +52,15 @@ def overfitting_chart(pbo: pd.DataFrame | pd.Series, *, height: int = 250) -> An
     )
 
 
-def degradation_chart(degradation: pd.DataFrame, *, height: int = 290) -> Any:
+def degradation_chart(degradation: pd.DataFrame, *, unit: str = "per bar", height: int = 290) -> Any:
     """Draw in-sample against out-of-sample Sharpe ratios of what was chosen, with the line of least squares.
 
     Parameters
     ----------
     degradation : DataFrame
         Columns in_sample and out_of_sample, one row a split.
+    unit : str
+        What the Sharpe ratios are, such as ``per bar`` or ``annual``.
     """
     if not need(degradation, "in_sample", "out_of_sample"):
         return placeholder("In-sample against out-of-sample", "needs at least two splits with a choice")
@@ -81,8 +83,8 @@ def degradation_chart(degradation: pd.DataFrame, *, height: int = 290) -> Any:
         )
     faint(figure)
     style_axes(figure, x="0.0[0]", y="0.0[0]")
-    figure.xaxis.axis_label, figure.yaxis.axis_label = "Sharpe ratio in sample", "Sharpe ratio out of sample"
-    finish_factor(figure, [drawn], {"in sample": "@x{0.00}", "out of sample": "@y{0.00}"}, legend=True)
+    figure.xaxis.axis_label, figure.yaxis.axis_label = f"Sharpe ratio in sample, {unit}", f"out of sample, {unit}"
+    finish_factor(figure, [drawn], {"in sample": "@x{0.0000}", "out of sample": "@y{0.0000}"}, legend=True)
     return figure
 
 
@@ -98,14 +100,18 @@ def line_of(x: FloatArray, y: FloatArray) -> tuple[float, float]:
 
 def _degradation_title(x: FloatArray, y: FloatArray, slope: float) -> str:
     lost = float((y <= 0).mean())
-    means = f"{number(float(x.mean()))} in sample became {number(float(y.mean()))} outside"
+    means = f"{_short(float(x.mean()))} in sample became {_short(float(y.mean()))} outside"
     return f"Degradation: Sharpe ratio {means}; {percent(lost, 0)} lost money" + (
         "" if np.isfinite(slope) else ", one value only"
     )
 
 
+def _short(value: float) -> str:
+    return number(value, 2 if abs(value) >= 0.2 else 3 if abs(value) >= 0.02 else 4)
+
+
 def luck_chart(
-    cells: pd.DataFrame, *, expected_maximum: float | None = None, metric: str = "sharpe_ratio", height: int = 250
+    cells: pd.DataFrame, expected_maximum: float | None = None, *, metric: str = "sharpe_ratio", height: int = 250
 ) -> Any:
     """Draw the Sharpe ratios of all configurations, the best of them, and the best that luck alone would show.
 

@@ -18,7 +18,7 @@ _COLOURS = tuple(c for c in CYCLE if c not in {DOWN, NEUTRAL})
 MOST_POINTS = 5000
 
 
-def trials_chart(trials: pd.DataFrame, *, current: int | None = None, height: int = 280) -> Any:
+def trials_chart(trials: pd.DataFrame, current: int | None = None, *, height: int = 280) -> Any:
     """Draw the Sharpe ratio of every trial in the order they were made, alike ones in one colour, this run ringed.
 
     Parameters

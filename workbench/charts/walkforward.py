@@ -27,7 +27,7 @@ from workbench.charts.marks import (
 )
 from workbench.charts.sampling import min_max_sample, naive_utc
 from workbench.charts.sweeps import level_name, levels, place_of
-from workbench.charts.tables import Column, Table, moment, number, percent
+from workbench.charts.tables import Column, Table, moment, number, percent, unit_of, write_metric
 from workbench.charts.theme import ACCENT, CYCLE, DOWN, NEUTRAL, UP, label_of
 
 _FIXED = ("fold", "train_start", "train_end", "test_start", "test_end", "in_sample", "out_of_sample")
@@ -42,30 +42,39 @@ def parameters_chosen(selection: pd.DataFrame, parameters: Sequence[str] | None 
     return list(parameters) if parameters is not None else [str(c) for c in selection.columns if c not in _KNOWN]
 
 
-_KNOWN = frozenset({*_FIXED, "n_train", "n_test", "n_purged", "n_trades", "total_return", "max_drawdown", "rank"})
+_KNOWN = frozenset({*_FIXED, "n_train", "n_test", "n_purged", "n_trades", "total_return", "max_drawdown", "rank",
+                    "runner_up", "n_configurations"})  # fmt: skip
 
 
-def selection_table(selection: pd.DataFrame, *, parameters: Sequence[str] | None = None) -> Table:
+def selection_table(
+    selection: pd.DataFrame, *, objective: str = "sharpe_ratio", parameters: Sequence[str] | None = None
+) -> Table:
     """Return what each fold chose, and its Sharpe ratio in and out of sample.
 
     Parameters
     ----------
     selection : DataFrame
-        Columns fold, test_start, test_end (UTC), the parameters, in_sample and out_of_sample (annual Sharpe ratios).
+        Columns fold, test_start, test_end (UTC), the parameters, in_sample and out_of_sample.
+    objective : str
+        Machine key of what was chosen by, the unit of in_sample and out_of_sample.
     """
     caption = "Chosen in each fold"
     if not need(selection, "fold"):
         return empty_table(caption, _NONE)
     frame = selection.reset_index(drop=True)
     names = parameters_chosen(frame, parameters)
+
+    def write(value: float) -> str:
+        return write_metric(objective, float(value))
+
     columns = [
         Column("fold", "fold", lambda v: f"{v:g}" if isinstance(v, float) else str(v)),
         Column("train_start", "trained from, UTC", moment),
         Column("test_start", "tested from, UTC", moment),
         Column("test_end", "to, UTC", moment),
         *(Column(n, label_of(n), level_name) for n in names),
-        Column("in_sample", "Sharpe ratio in sample", number),
-        Column("out_of_sample", "out of sample", number),
+        Column("in_sample", f"{label_of(objective)} in sample", write),
+        Column("out_of_sample", "out of sample", write),
     ]
     marks = {}
     if "out_of_sample" in frame:
@@ -120,20 +129,24 @@ def _chosen(selection: pd.DataFrame, name: str, folds: list[str], height: int, c
     return figure
 
 
-def fold_sharpe_chart(selection: pd.DataFrame, *, height: int = 260) -> Any:
-    """Draw the Sharpe ratio of what each fold chose, in sample and out of sample.
+def fold_sharpe_chart(selection: pd.DataFrame, *, objective: str = "sharpe_ratio", height: int = 260) -> Any:
+    """Draw the objective, usually the Sharpe ratio, of what each fold chose, in sample and out of sample.
 
     Parameters
     ----------
     selection : DataFrame
-        Columns fold, in_sample, out_of_sample (annual Sharpe ratios) and, where known, test_start.
+        Columns fold, in_sample, out_of_sample (a Sharpe ratio is annual).
+    objective : str
+        Machine key of what was chosen by.
     """
     if not need(selection, "fold", "in_sample", "out_of_sample"):
         return placeholder("In and out of sample by fold", _NONE)
     inside, outside = (selection[c].to_numpy(dtype=float) for c in ("in_sample", "out_of_sample"))
+    words = f"{label_of(objective)[:1].upper()}{label_of(objective)[1:]}"
+    fine = "0.0%" if unit_of(objective) == "fraction" else "0.00"
     won, before, after = (float(np.nanmean(v)) for v in (outside > 0, inside, outside))
     figure = factor_figure(
-        f"Sharpe ratio by fold: {number(before)} in sample, {number(after)} outside;"
+        f"{words} by fold: {write_metric(objective, before)} in sample, {write_metric(objective, after)} outside;"
         f" {percent(won, 0)} of folds above 0",
         height,
     )
@@ -160,9 +173,9 @@ def fold_sharpe_chart(selection: pd.DataFrame, *, height: int = 260) -> Any:
     zero_line(figure)
     name_axis(figure, names)
     plain(figure)
-    style_axes(figure, y="0.0[0]")
-    figure.xaxis.axis_label, figure.yaxis.axis_label = "fold", "Sharpe ratio, annual"
-    told = {"fold": "@fold", "in sample": "@inside{0.00}", "out of sample": "@outside{0.00}"}
+    style_axes(figure, y="0.0%" if fine == "0.0%" else "0.0[0]")
+    figure.xaxis.axis_label, figure.yaxis.axis_label = "fold", label_of(objective)
+    told = {"fold": "@fold", "in sample": f"@inside{{{fine}}}", "out of sample": f"@outside{{{fine}}}"}
     finish_factor(figure, [left, right], told, legend=True)
     return figure
 
