@@ -9,7 +9,10 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial.distance import squareform
 
+from workbench.backtest.clusters import best_cut
 from workbench.backtest.trials import EffectiveTrials, effective_trials
 from workbench.errors import ConfigError, DataError
 from workbench.risk import deflated_sharpe_ratio, expected_max_sharpe_ratio
@@ -169,6 +172,33 @@ def test_silhouettes_equal_a_loop(missing: bool) -> None:
         ]
         b = min([*others, np.sqrt(0.5)])
         assert found.silhouettes[i] == pytest.approx((b - a) / max(a, b), rel=1e-9)
+
+
+def silhouettes_one_by_one(distance: FloatArray, labels: IntArray) -> list[float]:
+    """The definition, trial by trial: a to one's own cluster, b to the nearest other or to an unrelated trial."""
+    found = []
+    for i, label in enumerate(labels):
+        mates = [distance[i, j] for j in np.flatnonzero(labels == label) if j != i]
+        others = [distance[i, labels == other].mean() for other in set(labels) - {label}]
+        b = min([*others, np.sqrt(0.5)])
+        found.append((b - np.mean(mates)) / max(b, np.mean(mates)) if mates else 0.0)
+    return found
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000), st.integers(3, 14), st.floats(0.3, 0.8))
+def test_the_best_cut_is_the_best_of_all_cuts(seed: int, n_trials: int, highest: float) -> None:
+    rng = np.random.default_rng(seed)
+    loads = rng.normal(size=(n_trials, 3)) * [1, 0.7, 0.4]
+    distance = np.sqrt((1 - np.corrcoef(loads @ rng.normal(size=(3, 40)) + 0.4 * rng.normal(size=(n_trials, 40)))) / 2)
+    distance = np.nan_to_num((distance + distance.T) / 2)
+    tree = linkage(squareform(distance, checks=False), "average")
+    heights = [0.0, *(h for h in tree[:, 2] if h <= highest)]
+    cuts = [fcluster(tree, height, "distance") for height in heights]
+    qualities = [np.mean(silhouettes_one_by_one(distance, cut)) for cut in cuts]
+    found = best_cut(distance, tree, highest)
+    assert np.mean(silhouettes_one_by_one(distance, found)) == pytest.approx(max(qualities), abs=1e-12)
+    assert same_partition(found, cuts[int(np.argmax(qualities))])
 
 
 @pytest.mark.parametrize(("common", "n"), [(4, 2), (5, 1)])

@@ -121,6 +121,8 @@ def test_one_inner_fold_has_no_spread() -> None:
     ).table
     assert table["n_inner"].tolist() == [1, 1, 1]
     assert table["inside_std"].isna().all()
+    two = nested_selection(mean_return(returns), 3, BARS, T1, outer=OUTER, inner=PurgedKFold(2)).table
+    assert not two["inside_std"].isna().any()
 
 
 def test_mistakes_in_a_nested_selection_are_one_line() -> None:

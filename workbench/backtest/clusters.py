@@ -84,7 +84,7 @@ def _searched(distance: FloatArray, highest: float) -> IntArray:
     from scipy.cluster.hierarchy import linkage
     from scipy.spatial.distance import squareform
 
-    labels = _best_cut(distance, linkage(squareform(distance, checks=False), "average"), highest)
+    labels = best_cut(distance, linkage(squareform(distance, checks=False), "average"), highest)
     found = np.zeros_like(labels)
     n_found = 0
     for label in range(int(labels.max()) + 1):
@@ -97,7 +97,7 @@ def _searched(distance: FloatArray, highest: float) -> IntArray:
     return found
 
 
-def _best_cut(distance: FloatArray, tree: FloatArray, highest: float) -> IntArray:
+def best_cut(distance: FloatArray, tree: FloatArray, highest: float) -> IntArray:
     """Return the labels, 0 to k − 1, of the cut with the highest mean silhouette among merges up to a height.
 
     Merges are followed one by one; ``means[s, i]`` is the mean distance of trial i to the cluster in slot s, infinite
