@@ -206,7 +206,7 @@ def minimum_backtest_length(n_trials: int, *, sharpe: float = 1.0) -> float:
     Notes
     -----
     ``(E[max_N] / SR)²`` with the expected maximum of N standard normal numbers of `expected_max_sharpe_ratio`: over y
-    years the annualised Sharpe ratio of a worthless strategy scatters by ``1 / √y``. It is below ``2 ln N / SR²``. Years
+    years the annualised Sharpe ratio of a worthless strategy scatters by ``1 / √y``. Below ``2 ln N / SR²``. Years
     and not bars: finer bars add rows, but no years.
 
     References
