@@ -225,7 +225,7 @@ def _as_sealed(parameters: Any, opened: UsableBars) -> Any:
 def _check_bars(used: UsableBars, wanted: UsableBars) -> None:
     if used.dataset.content_hash != wanted.dataset.content_hash:
         raise DataError(
-            f"{wanted.dataset.name} has a newer version {used.dataset.version} than {wanted.dataset.version}, which the "
+            f"{wanted.dataset.name} has a newer version {used.dataset.version} than the {wanted.dataset.version} that the "
             "run used; sweeps and walk-forward choices can be computed again on the newest bars only: name an end "
             "before the first later bar"
         )

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 Progress = Callable[[float, str], None]
 CHECKS = ("kind", "name", "equal", "recorded", "rebuilt", "gap")
 CHANGES = ("kind", "name", "recorded", "now")
+_OF_THE_LEDGER = ("trials",)
+"""Frames that show the ledger as it stood, not what the run computed: other runs go on adding to it."""
 _SPAN = ("name", "version", "content_hash", "n_bars", "first", "last")
 
 
@@ -112,8 +114,8 @@ def reproduce(
     Notes
     -----
     The number of trials is that of the recorded run (`RunRecord.trial`): trials counted later change what the run is
-    worth today, not what it found then. Equal bits are promised on a CPU with the same library versions and number of
-    threads; graphics cards add in another order.
+    worth today, not what it found then; the frame ``trials`` is left out for the same reason. Equal bits are promised
+    on a CPU with the same library versions and number of threads; graphics cards add in another order.
     """
     from workbench.tracking import load_record
 
@@ -139,12 +141,12 @@ def _checks(record: RunRecord, found: Findings, tolerance: float) -> Iterator[tu
     passed = record.verdict.get("passed"), found.verdict.get("passed")
     if passed != (None, None):
         yield "verdict", "passed", passed[0] == passed[1], str(passed[0]), str(passed[1]), math.nan
-    for name in dict.fromkeys([*record.frames, *found.frames]):
+    for name in [n for n in dict.fromkeys([*record.frames, *found.frames]) if n not in _OF_THE_LEDGER]:
         if name not in record.frames or name not in found.frames:
             words = ["absent" if name not in side else "present" for side in (record.frames, found.frames)]
             yield "frame", name, False, *words, math.nan
         else:
-            yield "frame", name, *compare_frames(record.frames[name], as_kept(found.frames[name]), tolerance)
+            yield "frame", name, *compare_frames(as_kept(record.frames[name]), as_kept(found.frames[name]), tolerance)
 
 
 def _numbers(
@@ -171,7 +173,7 @@ def compare_frames(was: pd.DataFrame, found: pd.DataFrame, tolerance: float = 0.
     """Return whether two frames are equal, each in words, and the largest absolute difference of their numbers."""
     words = [f"{len(f):,} rows x {f.shape[1]} columns" for f in (was, found)]
     if was.shape != found.shape:
-        return False, *words, math.nan
+        return False, words[0], words[1], math.nan
     if list(map(str, was.columns)) != list(map(str, found.columns)) or not was.index.equals(found.index):
         what = "columns" if was.index.equals(found.index) else "index"
         return False, words[0], f"{words[1]}, other {what}", math.nan
