@@ -146,6 +146,8 @@ def test_every_trial_is_in_one_group() -> None:
     assert sum(len(p) for _, p in parts) == len(trials)
     assert parts[-1][0].startswith("3 smaller")
     assert groups(trials.drop(columns="cluster"))[0][0] == "trials"
+    alone = charts.trials_chart(trials.iloc[:1].assign(cluster=np.nan), 1)  # one trial has no cluster yet
+    assert alone.title.text == "One trial on this data: this run is the best, Sharpe ratio 0.00"
 
 
 def test_of_very_many_trials_the_best_are_kept() -> None:

@@ -72,6 +72,18 @@ def test_the_surface_holds_the_winners_slice() -> None:
     assert (winner.data_source.data["x"], winner.data_source.data["y"]) == ([2], [1])
 
 
+def test_a_wide_surface_fits_the_page_and_rings_the_winner() -> None:
+    a, b = (v.ravel() for v in np.meshgrid(np.arange(40), np.arange(70), indexing="ij"))
+    cells = pd.DataFrame({"a": a, "b": b, "sharpe_ratio": 1 - (a - 8) ** 2 / 1000 - (b - 30) ** 2 / 1000})
+    figure = charts.surface_chart(cells)
+    assert figure.height <= 640
+    assert len(figure.xaxis[0].ticker.ticks) <= 26
+    ring = figure.renderers[-1]
+    assert (ring.data_source.data["x"], ring.data_source.data["y"]) == ([30], [8])
+    assert type(ring.glyph).__name__ == "Scatter"
+    assert not any(type(r.glyph).__name__ == "Text" for r in figure.renderers)  # too many to write in
+
+
 def test_axes_can_be_chosen_and_typos_are_named() -> None:
     figure = charts.surface_chart(cells_of(), x="short", y="fast")
     assert list(figure.xaxis[0].major_label_overrides.values()) == ["no", "yes"]

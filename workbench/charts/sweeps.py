@@ -120,14 +120,10 @@ def surface_chart(
     win = (int(place_of(pd.Series([winner[axes[1]]]), ys)[0]), int(place_of(pd.Series([winner[axes[0]]]), xs)[0]))
     inside = plateau_of(grid, win, plateau)
     fixed = ", ".join(f"{label_of(n)} {level_name(winner[n])}" for n in names if n not in axes)
-    figure = factor_figure(_surface_title(grid, win, inside, metric), height or 120 + max(24 * len(ys), 140))
+    figure = factor_figure(_surface_title(grid, win, inside, metric), height or 120 + min(max(24 * len(ys), 140), 520))
     boxes = _cells(figure, part, axes, (xs, ys), metric)
     _outline(figure, inside)
-    figure.scatter(
-        [win[1]], [win[0]], marker="star", size=20, fill_alpha=0, line_color=DOWN, line_width=2.5, y_offset=0
-    ) if (grid.size > _WRITTEN**2) else figure.rect(
-        [win[1]], [win[0]], 1, 1, fill_alpha=0, line_color=DOWN, line_width=3
-    )
+    _frame(figure, win, small=grid.size > _WRITTEN**2)
     _surface_axes(figure, axes, xs, ys, f"; {fixed}" if fixed else "", plateau)
     finish_factor(
         figure, [boxes], {label_of(axes[0]): "@xname", label_of(axes[1]): "@yname", label_of(metric): "@shown"}
@@ -213,6 +209,15 @@ def _cells(
         figure.text("x", "y", "text", source=data, text_align="center", text_baseline="middle", text_font_size="11px",
                     text_color=_INK)  # fmt: skip
     return boxes
+
+
+def _frame(figure: Any, win: tuple[int, int], *, small: bool) -> None:
+    """Mark the winner: by a frame, or by a ring where the cells are small."""
+    look = {"fill_alpha": 0, "line_color": DOWN, "line_width": 3}
+    if small:
+        figure.scatter([win[1]], [win[0]], size=18, **look)
+    else:
+        figure.rect([win[1]], [win[0]], 1, 1, **look)
 
 
 def _outline(figure: Any, inside: BoolArray) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from workbench.charts.factors import factor_figure, finish_factor, short_name, zero_line
 from workbench.charts.marks import need, placeholder, source, style_axes
-from workbench.charts.tables import moment, number
+from workbench.charts.tables import EMPTY, moment, number
 from workbench.charts.theme import CYCLE, DOWN, NEUTRAL
 
 MOST_CLUSTERS = 4
@@ -77,6 +77,8 @@ def groups(trials: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
 
 def _name(cluster: Any) -> str:
+    if cluster is None or cluster is pd.NA or cluster != cluster:
+        return EMPTY
     return str(int(cluster)) if isinstance(cluster, int | float | np.number) else str(cluster)
 
 
@@ -122,7 +124,8 @@ def _title(table: pd.DataFrame, current: int | None) -> str:
     mine = table.loc[table["number"] == current, "sharpe_ratio"]
     if len(mine):
         rank = int((table["sharpe_ratio"] > mine.iloc[0]).sum()) + 1
-        return f"{title}: this run is the {ordinal(rank)} best, Sharpe ratio {number(float(mine.iloc[0]))}"
+        place = f"{ordinal(rank)} " if rank > 1 else ""
+        return f"{title}: this run is the {place}best, Sharpe ratio {number(float(mine.iloc[0]))}"
     return f"{title}: the best has a Sharpe ratio of {number(float(table['sharpe_ratio'].max()))}"
 
 
