@@ -25,7 +25,7 @@ def _rows_twin(n, mean_length, geometric, rng):
     while len(rows) < n:
         start, length = int(rng.random() * n), int(mean_length)
         if geometric and mean_length > 1:
-            length = 1 + int(math.log(1 - rng.random()) / math.log(1 - 1 / mean_length))
+            length = 1 + int(rng.standard_exponential() * -(1 / math.log(1 - 1 / mean_length)))
         rows.extend((start + i) % n for i in range(min(length, n - len(rows))))
     return rows
 
@@ -36,6 +36,13 @@ def test_resamples_equal_the_plain_twin(n, mean_length, geometric, seed):
     found = resample_rows(n, 3, mean_length, geometric, np.random.default_rng(seed))
     rng = np.random.default_rng(seed)
     assert found.tolist() == [_rows_twin(n, mean_length, geometric, rng) for _ in range(3)]
+
+
+def test_blocks_are_of_geometric_length_on_average():
+    rows = resample_rows(10_000, 10, 8.0, True, np.random.default_rng(1))
+    breaks = (np.diff(rows) % 10_000 != 1).mean()
+    assert breaks == pytest.approx(1 / 8, rel=0.05)
+    np.testing.assert_allclose(np.bincount(rows.ravel() // 1000), 10_000, rtol=0.15)  # every row as often
 
 
 @given(

@@ -23,13 +23,13 @@ def next_block(n: int, length: int, scale: float, room: int, rng: np.random.Gene
     """Draw where a block starts and how many bars it has, at most ``room``; geometric with a ``scale`` below 0."""
     start = int(rng.random() * n)
     if scale < 0.0:
-        length = 1 + int(np.log(1.0 - rng.random()) * scale)
+        length = 1 + int(rng.standard_exponential() * -scale)
     return start, min(length, room)
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy")
 def geometric_scale(mean_length: float, geometric: bool) -> float:
-    """Return what turns the log of a uniform number into a geometric length with this mean; 0 for a fixed length."""
+    """Return minus what turns an exponential number into a geometric length with this mean; 0 for a fixed length."""
     return 1.0 / np.log(1.0 - 1.0 / mean_length) if geometric and mean_length > 1.0 else 0.0
 
 
