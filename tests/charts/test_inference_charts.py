@@ -56,6 +56,9 @@ def test_an_interval_that_holds_0_is_hollow_and_named() -> None:
     assert table.marks[(1, "zero")] == "fail"
     assert "95% confidence" in table.caption
     assert not inference.tested_against_zero("annual_volatility")
+    assert not inference.tested_against_zero("hit_rate")
+    last_first = plots(charts.intervals_chart(INTERVALS.iloc[::-1]))
+    assert "Sharpe ratio" in data_of(last_first[0], "metric")  # under the title that speaks of it
 
 
 def draws_of() -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -132,6 +132,10 @@ def test_a_line_is_the_winners_and_the_median_is_everyones() -> None:
     figure = charts.parameter_chart(cells, "fast")
     assert figure.title.text == "Sharpe ratio by fast: best at 20, 1.00"
     assert data_of(figure, "high") - data_of(figure, "low") == pytest.approx(1.0)
+    holes = cells[~((cells["fast"] == 10) & (cells["slow"] == 100))]  # the line begins with a hole
+    assert charts.parameter_chart(holes, "fast").title.text == figure.title.text
+    few = charts.parameter_chart(cells.assign(low=np.where(cells["fast"] == 20, 0.1, np.nan)), "fast")
+    assert {type(r.glyph).__name__ for r in few.renderers} == {"Segment", "Line", "Scatter"}
     assert "no parameter speed" in charts.parameter_chart(cells, "speed").xaxis[0].axis_label
 
 

@@ -124,6 +124,7 @@ def test_fills_by_liquidity_in_basis_points() -> None:
     assert table.frame["fee_bps"].tolist() == pytest.approx([2.0, 5.0, 3.5])
     assert table.frame["slippage_bps"].tolist() == pytest.approx([0.0, 10.0, 5.0])
     assert table.frame["share"].tolist() == pytest.approx([0.5, 0.5, 1.0])
+    assert charts.liquidity_table(fills.drop(columns="liquidity")).frame["kind"].tolist() == ["all"]
 
 
 @pytest.mark.parametrize("what", ["pnl", "return", "bars"])

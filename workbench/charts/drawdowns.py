@@ -120,13 +120,17 @@ def drawdown_periods_table(returns: pd.DataFrame | pd.Series, *, top: int = 10) 
         Column("trough", "lowest, UTC", moment),
         Column("recovered", "recovered, UTC", moment),
         Column("depth", "depth", lambda v: percent(v, 2)),
-        Column("days", "days under water", lambda v: number(v, 1)),
-        Column("to_trough", "days to the lowest", lambda v: number(v, 1)),
+        Column("days", "days under water", _days),
+        Column("to_trough", "days to the lowest", _days),
         Column("duration", "bars", whole),
     ]
     n_open = int(periods["recovered"].isna().sum())
     note = "; one is not over" if n_open else ""
     return Table(periods, columns, f"The {len(periods)} deepest drawdowns, net of costs{note}")
+
+
+def _days(value: float) -> str:
+    return whole(value) if value >= 10 else number(value, 1)
 
 
 def periods_frame(net: pd.Series, top: int) -> pd.DataFrame:

@@ -29,25 +29,34 @@ def intervals_chart(intervals: pd.DataFrame, *, height: int | None = None) -> An
     known = _known(intervals)
     if known.empty:
         return placeholder("Intervals of the headline figures", _NO_INTERVALS)
-    units = [unit_of(str(m)) for m in known["metric"]]
-    groups = [part for unit in dict.fromkeys(units) for part in _scales(known.loc[[u == unit for u in units]])]
-    figures = [_forest(part, unit_of(str(part["metric"].iloc[0])), height) for part in groups]
+    figures = [_forest(part, unit_of(str(part["metric"].iloc[0])), height) for part in _groups(known)]
     figures[0].title.text = _interval_title(known)
     return figures[0] if len(figures) == 1 else join(*figures)
 
 
-def _scales(part: pd.DataFrame) -> list[pd.DataFrame]:
-    """Set figures apart that would squash the others on one axis."""
-    reach = part[["low", "high"]].abs().max(axis=1)
-    far = reach > 4 * float(reach.median())
-    return [g for g in (part.loc[~far], part.loc[far]) if len(g)]
+def _groups(known: pd.DataFrame) -> list[pd.DataFrame]:
+    """Part figures by unit, those that would squash others on one axis alone; the Sharpe ratio's part comes first."""
+    units = [unit_of(str(m)) for m in known["metric"]]
+    parts = []
+    for unit in dict.fromkeys(units):
+        part = known.loc[[u == unit for u in units]]
+        reach = part[["low", "high"]].abs().max(axis=1)
+        far = reach > 4 * float(reach.median())
+        parts += [part.loc[~far], *(part.loc[[i]] for i in part.index[far])]
+    return sorted(parts, key=lambda p: not (p["metric"] == "sharpe_ratio").any())
+
+
+_OF_SIGN = frozenset(
+    {
+        "alpha", "annual_return", "calmar_ratio", "expectancy", "information_ratio", "mean_return", "sharpe_ratio",
+        "skewness", "sortino_ratio", "total_return",
+    }
+)  # fmt: skip
 
 
 def tested_against_zero(metric: str) -> bool:
     """Whether 0 is the question for a measure: not for those, such as volatility, that cannot be below it."""
-    from workbench import risk
-
-    return metric not in risk.MEASURES or risk.MEASURES[metric].direction == "higher"
+    return metric in _OF_SIGN
 
 
 def _known(intervals: pd.DataFrame) -> pd.DataFrame:

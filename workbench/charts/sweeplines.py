@@ -82,42 +82,21 @@ def line_frame(cells: pd.DataFrame, parameter: str, names: Sequence[str], metric
 
 
 def _line(
-    cells: pd.DataFrame, parameter: str, names: Sequence[str], metric: str, height: int, *, small: bool = False,
-) -> Any:  # fmt: skip
+    cells: pd.DataFrame, parameter: str, names: Sequence[str], metric: str, height: int, *, small: bool = False
+) -> Any:
     table = line_frame(cells, parameter, names, metric)
-    top = int(table["value"].to_numpy().argmax()) if table["value"].notna().any() else 0
-    words = f"{label_of(metric)} by {label_of(parameter)}"
-    best = f"best at {table['level'].iloc[top]}"
-    title = (
-        f"{label_of(parameter)}: {best}"
-        if small
-        else f"{words[:1].upper()}{words[1:]}: {best}, {write_metric(metric, float(table['value'].iloc[top]))}"
-    )
-    figure = factor_figure(title, height)
-    data = source(x=np.arange(len(table)), **{c: table[c].to_numpy() for c in table.columns if c != "level"},
-                  level=list(table["level"]))  # fmt: skip
-    labels = (lambda words: {"legend_label": words}) if not small else (lambda _words: {})
-    if "low" in table and table["low"].notna().any():
-        figure.varea("x", "low", "high", source=data, fill_color=UP, fill_alpha=0.15, **labels("its interval"))
-    figure.line(
-        "x",
-        "median",
-        source=data,
-        line_color=NEUTRAL,
-        line_dash="dashed",
-        line_width=1.5,
-        **labels("median of all cells"),
-    )
-    figure.line("x", "value", source=data, line_color=UP, line_width=2, **labels("others at the winner's"))
-    drawn = figure.scatter("x", "value", source=data, size=6, color=UP)
-    figure.scatter([top], table["value"].iloc[[top]], size=14, fill_alpha=0, line_color=DOWN, line_width=2.5)
+    values = table["value"].to_numpy(dtype=float)
+    top = int(np.where(np.isfinite(values), values, -np.inf).argmax())
+    words, best = f"{label_of(metric)} by {label_of(parameter)}", f"best at {table['level'].iloc[top]}"
+    title = f"{words[:1].upper()}{words[1:]}: {best}, {write_metric(metric, float(values[top]))}"
+    figure = factor_figure(f"{label_of(parameter)}: {best}" if small else title, height)
+    drawn = _draw(figure, table, top, legend=not small)
     zero_line(figure)
     name_axis(figure, list(table["level"]), room=30 if small else 110)
-    style = "0%" if unit_of(metric) == "fraction" else "0.[00]"
-    style_axes(figure, y=style)
+    coarse, fine = ("0%", "0.0%") if unit_of(metric) == "fraction" else ("0.[00]", "0.00")
+    style_axes(figure, y=coarse)
     figure.xaxis.axis_label = None if small else f"{label_of(parameter)} · ringed: the winner"
     figure.yaxis.axis_label = None if small else label_of(metric)
-    fine = "0.0%" if unit_of(metric) == "fraction" else "0.00"
     told = {
         label_of(parameter): "@level",
         label_of(metric): f"@value{{{fine}}}",
@@ -128,3 +107,22 @@ def _line(
     if small:
         figure.title.text_font_size = "12px"
     return figure
+
+
+def _draw(figure: Any, table: pd.DataFrame, top: int, *, legend: bool) -> Any:
+    def words(text: str) -> dict[str, str]:
+        return {"legend_label": text} if legend else {}
+
+    columns = {c: table[c].to_numpy() for c in table.columns if c != "level"}
+    data = source(x=np.arange(len(table)), level=list(table["level"]), **columns)
+    known = float(table["low"].notna().mean()) if "low" in table else 0.0
+    if known > 0.8:
+        figure.varea("x", "low", "high", source=data, fill_color=UP, fill_alpha=0.15, **words("its interval"))
+    elif known > 0:  # only the best cells have one
+        figure.segment("x", "low", "x", "high", source=data, line_color=UP, line_alpha=0.6, **words("its interval"))
+    look = {"line_color": NEUTRAL, "line_dash": "dashed", "line_width": 1.5}
+    figure.line("x", "median", source=data, **look, **words("median of all cells"))
+    figure.line("x", "value", source=data, line_color=UP, line_width=2, **words("others at the winner's"))
+    drawn = figure.scatter("x", "value", source=data, size=6, color=UP)
+    figure.scatter([top], table["value"].iloc[[top]], size=14, fill_alpha=0, line_color=DOWN, line_width=2.5)
+    return drawn

@@ -142,9 +142,11 @@ def liquidity_table(fills: pd.DataFrame) -> Table:
     caption = "Fills by liquidity"
     if not need(fills, "value", "fee"):
         return empty_table(caption, "there was no fill in this range")
-    kinds = fills["liquidity"].fillna("unknown") if "liquidity" in fills else pd.Series("unknown", index=fills.index)
+    known = "liquidity" in fills and bool(fills["liquidity"].notna().any())
+    kinds = fills["liquidity"].fillna("unknown") if known else pd.Series("", index=fills.index)
+    parts = [*fills.groupby(kinds.to_numpy(), sort=True)] if known else []
     rows = []
-    for kind, part in [*fills.groupby(kinds.to_numpy(), sort=True), ("all", fills)]:
+    for kind, part in [*parts, ("all", fills)]:
         value = float(part["value"].abs().sum())
         slipped = float(part["slippage"].sum()) if "slippage" in part else np.nan
         rows.append(
