@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as hnp
 
 from workbench import risk
 from workbench.backtest.statistics import bootstrap as bs
+from workbench.backtest.statistics import bootstrap_kernels
 from workbench.backtest.statistics.bootstrap_kernels import lower_tail, resample_rows
 from workbench.backtest.statistics.figures import FIGURES, resample
 from workbench.backtest.statistics.intervals import bca_bounds, percentile_bounds, studentised_bounds
@@ -104,6 +105,19 @@ def test_tail_by_counts_equals_the_tail_of_the_values(values, share):
     expected = np.quantile(ordered, share)
     assert quantile == pytest.approx(expected, abs=1e-12)
     assert mean == pytest.approx(ordered[ordered <= quantile].mean())
+
+
+def test_warming_compiles_what_is_called(rng):
+    kernels = (
+        bootstrap_kernels.replicate_figures,
+        bootstrap_kernels.overlapping_error,
+        bootstrap_kernels.resample_rows,
+    )
+    bootstrap_kernels.warm()
+    known = [len(kernel.signatures) for kernel in kernels]
+    bs.headline_intervals(rng.normal(0, 0.01, 50), periods_per_year=252, replicates=10)
+    resample_rows(10, 2, 3.0, False, rng)
+    assert known == [len(kernel.signatures) for kernel in kernels]
 
 
 def test_block_lengths_equal_arch():
@@ -270,5 +284,7 @@ def test_bad_input_is_named():
         bs.bootstrap_interval(good, "max_drawdown", method="studentised")
     with pytest.raises(ConfigError, match="metrics is empty"):
         bs.headline_intervals(good, metrics=[])
+    wave = np.tile([1.0, -1.0], 40)  # no long-run variance at all: nothing to balance, so the longest blocks
+    assert bs.optimal_block_length(wave)[0] >= 1.0
     with pytest.raises(DataError, match="series of at least 8 values"):
         bs.optimal_block_length(good[:5])
