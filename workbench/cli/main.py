@@ -27,6 +27,8 @@ app = App(
 for verb, (where, about) in {
     "nightly": ("nightly:nightly", "Run every experiment and write the reports."),
     "run": ("nightly:run", "Run one notebook with checked parameters and write its report."),
+    "reproduce": ("reproduce:reproduce", "Rebuild a finished run and compare every number, naming what changed."),
+    "compare": ("compare:compare", "Say what differs between two runs, and how much of the profit each part explains."),
     "app": ("serve:serve_app", "Serve the notebooks as pages on 127.0.0.1."),
     "up": ("serve:up", "Start the pages, JupyterLab and the MLflow UI together."),
     "lab": ("serve:lab", "Open JupyterLab on the notebooks."),

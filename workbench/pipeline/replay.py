@@ -59,7 +59,7 @@ def replay(
     ConfigError
         When runs of this notebook cannot be computed again.
     """
-    return replay_of(parameters.notebook)(parameters, opened, settings, now, trial, progress or _silent)
+    return replay_of(parameters.notebook)(parameters, opened, settings, now, _complete(trial), progress or _silent)
 
 
 def replay_of(notebook: str) -> Replay:
@@ -157,6 +157,17 @@ def _typed(model: type[Parameters], name: str, value: Any) -> Any:
     return [item(p) for p in parts] if all(item is str or re.fullmatch(r"-?[\d.e+-]+", p) for p in parts) else parts
 
 
+def _complete(trial: Json) -> Json:
+    """Give the trial of an older record what later ones also say: every configuration counts as a bet of its own."""
+    return {
+        "n_effective": float(trial.get("n_trials", 1)),
+        "effective_variance": float(trial.get("sharpe_variance") or 0.0),
+        "probability_of_overfitting": float("nan"),
+        "cluster": None,
+        **trial,
+    }
+
+
 def _silent(share: float, words: str) -> None:
     """Report to nobody."""
 
@@ -225,8 +236,8 @@ def _as_sealed(parameters: Any, opened: UsableBars) -> Any:
 def _check_bars(used: UsableBars, wanted: UsableBars) -> None:
     if used.dataset.content_hash != wanted.dataset.content_hash:
         raise DataError(
-            f"{wanted.dataset.name} has a newer version {used.dataset.version} than the {wanted.dataset.version} that the "
-            "run used; sweeps and walk-forward choices can be computed again on the newest bars only: name an end "
+            f"{wanted.dataset.name} has version {used.dataset.version} by now, the run used {wanted.dataset.version}; "
+            "sweeps and walk-forward choices can be computed again on the newest bars only: name an end "
             "before the first later bar"
         )
 

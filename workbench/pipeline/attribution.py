@@ -1,0 +1,207 @@
+"""Where the difference of two runs' profits lies: by bars, by symbol, by trade, by cost; the parts add up to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from workbench.tracking import RunRecord
+
+COLUMNS = ("view", "source", "pnl", "share")
+TRADE_COLUMNS = ("symbol", "side", "entry_time", "kind", "pnl_a", "pnl_b", "return_a", "return_b")
+_NOTHING = 1e-12
+_STRATEGY = "strategy"
+
+
+@dataclass(frozen=True, eq=False)
+class Profits:
+    """A run's profit in fractions of the cash it began with.
+
+    Parameters
+    ----------
+    by_bar : Series
+        Change of equity at each bar; its sum is the run's total return.
+    by_symbol : Series or None
+        Profit of each symbol after fees and slippage; None where positions or fills are not kept.
+    costs : Series or None
+        What was paid, by kind, positive; None where not kept.
+    trades : DataFrame or None
+        Round trips, ``pnl`` in fractions of the cash at the start.
+    """
+
+    by_bar: pd.Series
+    by_symbol: pd.Series | None
+    costs: pd.Series | None
+    trades: pd.DataFrame | None
+
+    @property
+    def total(self) -> float:
+        """The run's total return."""
+        return float(self.by_bar.sum())
+
+
+def profits_of(record: RunRecord) -> Profits:
+    """Read a run's profit, and whose it was, from its frames."""
+    returns = record.frame("returns")[_STRATEGY].fillna(0.0)
+    equity = (1.0 + returns).cumprod()
+    by_bar = equity.diff().fillna(equity - 1.0)
+    capital = _capital(record)
+    costs = record.frames["costs"].sum() / capital if "costs" in record.frames else None
+    trades = None
+    if "trades" in record.frames:
+        trades = record.frame("trades")
+        trades["pnl"] = trades["pnl"] / capital
+    return Profits(by_bar, _by_symbol(record, equity, capital), costs, trades)
+
+
+def decompose(a: Profits, b: Profits, trades: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Split the difference of two profits, B less A, in every way their frames allow.
+
+    Parameters
+    ----------
+    trades : DataFrame, optional
+        What `match_trades` says of the two runs.
+
+    Returns
+    -------
+    DataFrame
+        ``view`` (bars, symbol, trades, costs), ``source``, ``pnl`` (fraction of the cash at the start, signed),
+        ``share`` of the whole difference (NaN where there is none). The parts of each view sum to the whole.
+
+    Notes
+    -----
+    Accounting, not causes: a bar that both runs share may differ because of what came before it. What a view cannot
+    place (funding and borrowing among symbols, positions opened by no trade) is a part of its own, ``rest``.
+    """
+    total = b.total - a.total
+    views: dict[str, dict[str, float]] = {"bars": _by_span(a.by_bar, b.by_bar)}
+    if a.by_symbol is not None and b.by_symbol is not None:
+        views["symbol"] = _difference(a.by_symbol, b.by_symbol)
+    if trades is not None:
+        views["trades"] = _by_trade(trades)
+    if a.costs is not None and b.costs is not None:
+        paid = {f"{kind} paid": -part for kind, part in _difference(a.costs, b.costs).items()}
+        views["costs"] = {"price moves before costs": total - sum(paid.values())} | paid
+    return pd.concat([table_of(view, parts, total) for view, parts in views.items()], ignore_index=True)
+
+
+def table_of(view: str, parts: Mapping[str, float], total: float) -> pd.DataFrame:
+    """Return the parts of one view with their shares of the whole, and what they leave as ``rest``."""
+    rest = total - sum(parts.values())
+    told = {**parts, **({"rest": rest} if abs(rest) > _NOTHING else {})}
+    share = [part / total if abs(total) > _NOTHING else np.nan for part in told.values()]
+    return pd.DataFrame({"view": view, "source": list(told), "pnl": list(told.values()), "share": share})
+
+
+def match_trades(a: pd.DataFrame, b: pd.DataFrame, bar: pd.Timedelta) -> pd.DataFrame:
+    """Pair the round trips of two runs by symbol, side and entry time.
+
+    Parameters
+    ----------
+    a, b : DataFrame
+        Frames ``trades`` of two runs.
+    bar : Timedelta
+        How far apart two entries may lie. Those at the same time are paired first.
+
+    Returns
+    -------
+    DataFrame
+        ``symbol``, ``side``, ``entry_time`` (of A where it has the trade), ``kind`` (only_a, only_b, changed, same),
+        ``pnl_a``, ``pnl_b``, ``return_a``, ``return_b``; NaN where a run lacks the trade. ``same`` trades have the same
+        times, prices and returns; their profits may differ by the size of the account.
+    """
+    rows = []
+    keys = sorted({*_keys(a), *_keys(b)})
+    for symbol, side in keys:
+        ours, theirs = (
+            t[(t["symbol"] == symbol) & (t["side"] == side)].sort_values("entry_time", kind="stable") for t in (a, b)
+        )
+        for i, j in _pairs(ours["entry_time"], theirs["entry_time"], bar):
+            one = None if i is None else ours.iloc[i]
+            two = None if j is None else theirs.iloc[j]
+            rows.append(_trade_row(symbol, side, one, two))
+    table = pd.DataFrame(rows, columns=list(TRADE_COLUMNS))
+    return table.sort_values(["entry_time", "symbol"], kind="stable", ignore_index=True)
+
+
+def _keys(trades: pd.DataFrame) -> Iterable[tuple[str, str]]:
+    return zip(trades["symbol"], trades["side"], strict=True)
+
+
+def _pairs(a: pd.Series, b: pd.Series, bar: pd.Timedelta) -> list[tuple[int | None, int | None]]:
+    """Pair sorted times: equal ones first, then those that are at most a bar apart, each once."""
+    left, right = pd.DatetimeIndex(a), pd.DatetimeIndex(b)
+    free: dict[pd.Timestamp, list[int]] = {}
+    for j, time in enumerate(right):
+        free.setdefault(time, []).append(j)
+    partner = {i: free[time].pop(0) for i, time in enumerate(left) if free.get(time)}
+    taken, j = set(partner.values()), 0
+    for i in (i for i in range(len(left)) if i not in partner):
+        while j < len(right) and (j in taken or right[j] < left[i] - bar):
+            j += 1
+        if j < len(right) and abs(right[j] - left[i]) <= bar:
+            partner[i] = j
+            taken.add(j)
+    pairs: list[tuple[int | None, int | None]] = [(i, partner.get(i)) for i in range(len(left))]
+    return pairs + [(None, j) for j in range(len(right)) if j not in taken]
+
+
+def _trade_row(symbol: str, side: str, one: pd.Series | None, two: pd.Series | None) -> tuple[object, ...]:
+    nan = float("nan")
+    if one is None or two is None:
+        own = one if one is not None else two
+        assert own is not None  # noqa: S101 -- a pair has at least one side
+        pnl, earned = float(own["pnl"]), float(own["return"])
+        sides = (pnl, nan, earned, nan) if two is None else (nan, pnl, nan, earned)
+        return symbol, side, own["entry_time"], "only_a" if two is None else "only_b", *sides
+    times = all(one[c] == two[c] or (pd.isna(one[c]) and pd.isna(two[c])) for c in ("entry_time", "exit_time"))
+    numbers = [(float(one[c]), float(two[c])) for c in ("entry_price", "exit_price", "return")]
+    same = times and all(np.isclose(x, y, rtol=1e-9, atol=1e-12, equal_nan=True) for x, y in numbers)
+    kind = "same" if same else "changed"
+    return symbol, side, one["entry_time"], kind, one["pnl"], two["pnl"], one["return"], two["return"]
+
+
+def _by_trade(trades: pd.DataFrame) -> dict[str, float]:
+    gained = trades["pnl_b"].fillna(0.0) - trades["pnl_a"].fillna(0.0)
+    words = {
+        "only_a": "trades only in A",
+        "only_b": "trades only in B",
+        "changed": "trades that changed",
+        "same": "same trades, account of another size",
+    }
+    return {told: float(gained[trades["kind"] == kind].sum()) for kind, told in words.items()}
+
+
+def _by_span(a: pd.Series, b: pd.Series) -> dict[str, float]:
+    in_both = a.index.intersection(b.index)
+    return {
+        "bars of both": float(b.loc[in_both].sum() - a.loc[in_both].sum()),
+        "bars only in A": -float(a.drop(in_both).sum()),
+        "bars only in B": float(b.drop(in_both).sum()),
+    }
+
+
+def _difference(a: pd.Series, b: pd.Series) -> dict[str, float]:
+    names = dict.fromkeys([*a.index, *b.index])
+    return {str(name): float(b.get(name, 0.0)) - float(a.get(name, 0.0)) for name in names}
+
+
+def _capital(record: RunRecord) -> float:
+    """Return the cash that the frames in units of cash began with; a sweep's accounts have each its own."""
+    accounts = len(record.frames["positions"].columns) if record.notebook == "sweep" else 1
+    return float(record.parameters.get("capital", 1.0)) * accounts
+
+
+def _by_symbol(record: RunRecord, equity: pd.Series, capital: float) -> pd.Series | None:
+    """Return each symbol's profit: what it is worth in the end, less what was put into it, fees included."""
+    if "positions" not in record.frames or "fills" not in record.frames:
+        return None
+    positions, fills = record.frame("positions"), record.frame("fills")
+    last = positions.iloc[-1].fillna(0.0) * float(equity.iloc[-1])
+    put_in = (fills["value"] + fills["fee"]).groupby(fills["symbol"]).sum() / capital
+    return last - put_in.reindex(last.index).fillna(0.0)
