@@ -43,7 +43,7 @@ def test_figures_of_one_unit_and_size_share_an_axis() -> None:
     assert list(data_of(ratios, "metric")) == ["Sharpe ratio", "Sortino ratio"]
     assert list(data_of(shares, "metric")) == ["annual return", "max drawdown"]
     assert list(data_of(far, "metric")) == ["total return"]
-    assert ratios.title.text == "Sharpe ratio between 0.20 and 1.60 at 95% confidence, above 0"
+    assert ratios.title.text == "Sharpe ratio 0.20 to 1.60 (95%): above 0"
     assert all(f.x_range.start < 0 < f.x_range.end for f in (ratios, shares, far))
 
 
@@ -131,7 +131,7 @@ def test_this_run_is_ringed_and_ranked_among_the_trials() -> None:
     trials = trials_of()
     figure = charts.trials_chart(trials, current=2)
     rank = int((trials["sharpe_ratio"] > trials["sharpe_ratio"].iloc[1]).sum()) + 1
-    assert f"30 trials on this data in 7 clusters: this run is the {ordinal(rank)} best" in figure.title.text
+    assert f"30 trials in 7 clusters: this run is the {ordinal(rank)} best" in figure.title.text
     words = [i.label.value for i in figure.legend[0].items]
     assert words[0] == "best so far"
     assert words[-1] == "this run"
@@ -150,7 +150,7 @@ def test_every_trial_is_in_one_group() -> None:
     assert parts[-1][0].startswith("3 smaller")
     assert groups(trials.drop(columns="cluster"))[0][0] == "trials"
     alone = charts.trials_chart(trials.iloc[:1].assign(cluster=np.nan), 1)  # one trial has no cluster yet
-    assert alone.title.text == "One trial on this data: this run is the best, Sharpe ratio 0.00"
+    assert alone.title.text == "One trial: this run is the best, Sharpe ratio 0.00"
 
 
 def test_of_very_many_trials_the_best_are_kept() -> None:
@@ -217,6 +217,7 @@ def test_capacity_ends_where_half_the_sharpe_ratio_is_gone() -> None:
     assert known.title.text == "Capacity: most money earned at 4 M, nothing left at 9 M"
     assert len(known.legend[0].items) == 4
     assert "never halved" in charts.capacity_chart(curve.iloc[:2]).title.text
+    assert "nothing is earned" in charts.capacity_chart(curve.assign(sharpe_ratio=-1.0)).title.text
     assert [short_money(v) for v in (950, 25_000, 1.5e6, 2e9)] == ["950", "25 k", "1.5 M", "2 bn"]
 
 

@@ -125,7 +125,7 @@ def returns_histogram_chart(
         Compounded to days or months (UTC) first. Bars of days without a position are 0 and are kept out of ``bar``.
     """
     values, held = _per(strategy_of(returns), every)
-    what = f"Distribution of {every} returns" if every == "bar" else f"Distribution of {_ADVERB[every]} returns"
+    what = {"bar": "Returns per bar", "day": "Daily returns", "month": "Monthly returns"}[every]
     if len(values) < 2 or not values.std() > 0:
         return placeholder(what, f"needs at least two {every}s whose returns differ; choose a longer range")
     mean, tail = float(values.mean()), float(np.quantile(values, 0.05))
@@ -133,7 +133,7 @@ def returns_histogram_chart(
     kurtosis = _moment(values, 4)
     return histogram(
         values,
-        f"{what}: skewness {number(skew, 1)}, kurtosis {number(kurtosis, 1)} (normal 0 and 3)",
+        f"{what}: skewness {number(skew, 1)}, kurtosis {number(kurtosis, 1)} (normal: 0, 3)",
         style="0.0%" if every != "bar" else "0.00%",
         xlabel=f"return per {every}; what lies outside is counted in the outermost bins{held}",
         ylabel=f"{every}s",
@@ -145,9 +145,6 @@ def returns_histogram_chart(
         ],
         steps=[lambda figure, _, edges: _normal(figure, values, edges)],
     )
-
-
-_ADVERB = {"day": "daily", "month": "monthly"}
 
 
 def _per(net: pd.Series, every: str) -> tuple[FloatArray, str]:

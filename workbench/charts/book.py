@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -230,13 +231,13 @@ def cost_kinds_chart(
         return placeholder("Costs by kind", "the record has no costs: none were charged, or they were not kept")
     total = table.sum(axis=1)
     share = equity is not None
-    words = percent(float(total.iloc[-1])) + " of the starting capital" if share else number(float(total.iloc[-1]))
+    words = percent(float(total.iloc[-1])) + " of the starting capital" if share else _cash(float(total.iloc[-1]))
     table = table.rename(columns=label_of)
     if table.shape[1] > 1:
         table["all"] = total
     return time_lines(
         table, "Costs by kind", "", title=f"Costs paid so far by kind: {words} in all",
-        ylabel="paid so far", number="0.0%" if share else "0,0.00", height=height, steps=[restyle(*_COST_LOOKS)],
+        ylabel="paid so far", number="0.0%" if share else "0,0.00[00]", height=height, steps=[restyle(*_COST_LOOKS)],
     )  # fmt: skip
 
 
@@ -255,6 +256,10 @@ def _capital(equity: pd.DataFrame | pd.Series | float | None) -> float:
         known = equity.dropna()
         equity = float(known.iloc[0]) if len(known) else None
     return float(equity) if equity else 1.0
+
+
+def _cash(value: float) -> str:
+    return number(value, 2 if abs(value) >= 10 else 4)
 
 
 def cost_kinds_table(costs: pd.DataFrame, *, equity: pd.DataFrame | pd.Series | float | None = None) -> Table:
@@ -280,12 +285,12 @@ def cost_kinds_table(costs: pd.DataFrame, *, equity: pd.DataFrame | pd.Series | 
     })  # fmt: skip
     whole_row = {"kind": ["all"], "paid": [paid.sum()], "share": [np.nan], "yearly": [paid.sum() / years]}
     frame = pd.concat([frame, pd.DataFrame(whole_row)], ignore_index=True)
-    write = percent if equity is not None else number
+    write: Callable[[float], str] = (lambda v: percent(v, 2)) if equity is not None else _cash
     columns = [
         Column("kind", "kind", str, True),
-        Column("paid", "paid in all", lambda v: write(float(v), 2)),
+        Column("paid", "paid in all", lambda v: write(float(v))),
         Column("share", "share of all costs", percent),
-        Column("yearly", "paid per year", lambda v: write(float(v), 2)),
+        Column("yearly", "paid per year", lambda v: write(float(v))),
     ]
     unit = "share of the starting capital" if equity is not None else "cash"
     marks = {(len(frame) - 1, c): "best" for c in ("kind", "paid", "yearly")}

@@ -114,7 +114,7 @@ def capacity_chart(
     capital, sharpe = table["capital"].to_numpy(dtype=float), table["sharpe_ratio"].to_numpy(dtype=float)
     marks = _capacity_marks(halving(capital, sharpe), best, break_even)
     words = ", ".join(f"{words} at {short_money(value)}" for value, words, _, _ in marks[:2])
-    title = f"Capacity: {words or 'the Sharpe ratio is never halved in this range'}"
+    title = f"Capacity: {words or _unmarked(sharpe)}"
     figure = factor_figure(title, height, x_axis_type="log")
     data = source(
         capital=capital, sharpe=sharpe, shown=[short_money(c) for c in capital],
@@ -135,6 +135,12 @@ def capacity_chart(
             "share of volume": "@participation{0.00%}"}  # fmt: skip
     finish_factor(figure, [drawn], told, legend=True)
     return figure
+
+
+def _unmarked(sharpe: FloatArray) -> str:
+    known = sharpe[np.isfinite(sharpe)]
+    losing = len(known) == 0 or known[0] <= 0
+    return "nothing is earned at any size" if losing else "the Sharpe ratio is never halved in this range"
 
 
 def _capacity_marks(half: float, best: float | None, break_even: float | None) -> list[tuple[float, str, str, str]]:

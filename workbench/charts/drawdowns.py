@@ -39,7 +39,7 @@ def drawdown_periods_chart(returns: pd.DataFrame | pd.Series, *, top: int = 5, h
     line = source(time=thin.index, below=thin["below"].to_numpy())
     drawn = figure.varea("time", 0, "below", source=line, fill_color=UP, fill_alpha=0.18)
     curve = figure.line("time", "below", source=line, line_color=UP, line_width=1.4)
-    boxes = _boxes(figure, periods, float(thin["below"].min()))
+    boxes = _boxes(figure, periods, float(thin["below"].min()), _names(periods, net))
     time_axis(figure)
     style_axes(figure, y="0.0%")
     figure.y_range.end = 0
@@ -60,7 +60,13 @@ def _title(periods: pd.DataFrame) -> str:
     )
 
 
-def _boxes(figure: Any, periods: pd.DataFrame, lowest: float) -> Any:
+def _names(periods: pd.DataFrame, net: pd.Series) -> list[str]:
+    """Number the spells; those too short to write in go without."""
+    width = (periods["end"] - periods["start"]) / (net.index[-1] - net.index[0])
+    return [str(i + 1) if w > 0.015 else "" for i, w in enumerate(width)]
+
+
+def _boxes(figure: Any, periods: pd.DataFrame, lowest: float, names: list[str]) -> Any:
     times = {c: naive_utc(pd.DatetimeIndex(periods[c])) for c in ("start", "end", "trough")}
     open_end = periods["recovered"].isna()
     data = source(
@@ -69,6 +75,7 @@ def _boxes(figure: Any, periods: pd.DataFrame, lowest: float) -> Any:
         middle=times["trough"],
         bottom=np.full(len(periods), lowest * 1.12),
         rank=[str(i + 1) for i in range(len(periods))],
+        name=names,
         depth=periods["depth"].to_numpy(),
         days=periods["days"].to_numpy(),
         trough=[moment(t) for t in periods["trough"]],
@@ -89,7 +96,7 @@ def _boxes(figure: Any, periods: pd.DataFrame, lowest: float) -> Any:
     figure.text(
         "middle",
         "label_y",
-        "rank",
+        "name",
         source=data,
         text_color=DOWN,
         text_font_size="13px",

@@ -71,8 +71,8 @@ def _interval_title(known: pd.DataFrame) -> str:
     if row.empty:
         return f"Headline figures with their {level}intervals"
     low, high = float(row["low"].iloc[0]), float(row["high"].iloc[0])
-    verdict = "above 0" if low > 0 else "below 0" if high < 0 else "which holds 0"
-    return f"Sharpe ratio between {number(low)} and {number(high)} at {level.strip() or 'its'} confidence, {verdict}"
+    verdict = "above 0" if low > 0 else "below 0" if high < 0 else "0 is within"
+    return f"Sharpe ratio {number(low)} to {number(high)}{f' ({level.strip()})' if level else ''}: {verdict}"
 
 
 def _forest(part: pd.DataFrame, unit: str, height: int | None) -> Any:

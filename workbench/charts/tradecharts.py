@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
@@ -270,7 +271,7 @@ def side_equity_chart(trades: pd.DataFrame, *, capital: float | None = None, hei
     if frame.empty:
         return placeholder("Profit by side", _NO_TRADES)
     share = capital is not None
-    write = signed_percent if share else number
+    write: Callable[[float], str] = signed_percent if share else lambda v: number(v, 2 if abs(v) >= 10 else 4)
     parts = ", ".join(f"{c}s {write(float(frame[c].iloc[-1]))}" for c in ("long", "short") if c in frame)
     return time_lines(
         frame,
@@ -278,7 +279,7 @@ def side_equity_chart(trades: pd.DataFrame, *, capital: float | None = None, hei
         "at least two closed trades are needed",
         title=f"Profit of closed trades by side: {parts}",
         ylabel="share of the starting capital" if share else "profit, net",
-        number="0.0%" if share else "0,0.00",
+        number="0.0%" if share else "0,0.00[00]",
         height=height,
         steps=[restyle((UP, "solid"), (DOWN, "dashed"), (ACCENT, "dotted"))],
     )

@@ -28,6 +28,8 @@ def trials_chart(trials: pd.DataFrame, current: int | None = None, *, height: in
     current : int, optional
         Number of this run's trial.
     """
+    from bokeh.models import BasicTicker
+
     if not need(trials, "number", "sharpe_ratio"):
         return placeholder("Trials", "no trial was counted on this data set yet")
     table = trials[np.isfinite(trials["sharpe_ratio"].astype(float))].sort_values("number")
@@ -52,6 +54,7 @@ def trials_chart(trials: pd.DataFrame, current: int | None = None, *, height: in
             )
         )
     zero_line(figure)
+    figure.xaxis.ticker = BasicTicker(min_interval=1)
     style_axes(figure, x="0,0", y="0.0[0]")
     figure.xaxis.axis_label, figure.yaxis.axis_label = "trial, in the order they were first made", "Sharpe ratio"
     told = {
@@ -117,8 +120,8 @@ def _thin(table: pd.DataFrame) -> pd.DataFrame:
 
 def _title(table: pd.DataFrame, current: int | None) -> str:
     n = len(table)
-    title = f"{n:,} trials on this data" if n != 1 else "One trial on this data"
-    if "cluster" in table and table["cluster"].notna().any():
+    title = f"{n:,} trials" if n != 1 else "One trial"
+    if n > 1 and "cluster" in table and table["cluster"].notna().any():
         k = int(table["cluster"].nunique())
         title += f" in {k:,} clusters" if k != 1 else " in one cluster"
     mine = table.loc[table["number"] == current, "sharpe_ratio"]
@@ -126,7 +129,7 @@ def _title(table: pd.DataFrame, current: int | None) -> str:
         rank = int((table["sharpe_ratio"] > mine.iloc[0]).sum()) + 1
         place = f"{ordinal(rank)} " if rank > 1 else ""
         return f"{title}: this run is the {place}best, Sharpe ratio {number(float(mine.iloc[0]))}"
-    return f"{title}: the best has a Sharpe ratio of {number(float(table['sharpe_ratio'].max()))}"
+    return f"{title}: the best Sharpe ratio is {number(float(table['sharpe_ratio'].max()))}"
 
 
 def ordinal(n: int) -> str:
