@@ -31,7 +31,10 @@ class Books:
                 a.price = price
 
     def equity(self) -> float:
-        return self.cash + sum(a.units * a.price for a in self.assets if a.units)
+        total = self.cash  # added up in the order of columns, as a ledger is: ties at a level depend on the last digit
+        for a in self.assets:
+            total += a.units * a.price if a.units else 0.0
+        return total
 
     # -- margin --
 
@@ -141,8 +144,11 @@ class Books:
         if abs(a.units + sign * size) <= abs(a.units):
             return size
         others = [b for k, b in enumerate(self.assets) if k != j and b.units]
-        equity = self.cash + sum(b.units * b.price for b in others) + a.units * price
-        room = rules.leverage * equity - sum(abs(b.units) * b.price for b in others)
+        equity, gross = self.cash + a.units * price, 0.0
+        for b in others:
+            equity += b.units * b.price
+            gross += abs(b.units) * b.price
+        room = rules.leverage * equity - gross
         turns = a.units * sign < 0
         b = -abs(a.units) if turns else abs(a.units)
         most = min(
