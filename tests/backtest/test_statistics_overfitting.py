@@ -109,6 +109,15 @@ def test_ties_share_their_rank_and_a_flat_trial_is_worth_nothing():
     assert math.isnan(found.slope)
 
 
+def test_a_constant_return_is_no_sharpe_ratio_whatever_rounding_leaves(rng):
+    returns = np.column_stack([np.full(80, 0.1), rng.normal(0.001, 0.01, 80)])
+    returns[:, 1] -= 0.05  # always worse than nothing
+    found = probability_of_backtest_overfitting(returns, n_blocks=4)
+    assert set(found.chosen) == {0}
+    assert found.in_sample.tolist() == [0.0] * 6
+    assert probability_of_backtest_overfitting(returns[:8], n_blocks=4).n_blocks == 4  # two rows a block will do
+
+
 def test_batches_do_not_change_the_numbers(rng, monkeypatch):
     returns = rng.normal(size=(64, 5))
     whole = probability_of_backtest_overfitting(returns, n_blocks=8)
