@@ -43,7 +43,7 @@ def test_figures_of_one_unit_and_size_share_an_axis() -> None:
     assert list(data_of(ratios, "metric")) == ["Sharpe ratio", "Sortino ratio"]
     assert list(data_of(shares, "metric")) == ["annual return", "max drawdown"]
     assert list(data_of(far, "metric")) == ["total return"]
-    assert ratios.title.text == "Sharpe ratio 0.20 to 1.60 (95%): above 0"
+    assert ratios.title.text == "Sharpe ratio 0.20 to 1.60 (95 %): above 0"
     assert all(f.x_range.start < 0 < f.x_range.end for f in (ratios, shares, far))
 
 
@@ -54,7 +54,7 @@ def test_an_interval_that_holds_0_is_hollow_and_named() -> None:
     table = charts.intervals_table(INTERVALS)
     assert table.frame["zero"].tolist() == ["no", "yes", "no", "–", "no"]
     assert table.marks[(1, "zero")] == "fail"
-    assert "95% confidence" in table.caption
+    assert "95 % confidence" in table.caption
     assert not inference.tested_against_zero("annual_volatility")
     assert not inference.tested_against_zero("hit_rate")
     last_first = plots(charts.intervals_chart(INTERVALS.iloc[::-1]))

@@ -11,7 +11,7 @@ import pandas as pd
 
 from workbench.charts.factors import ROW_HEIGHT, factor_figure, finish_factor, name_ticks, zero_line
 from workbench.charts.marks import clean, empty_table, finite, histogram, join, need, placeholder, source, style_axes
-from workbench.charts.tables import EMPTY, Column, Table, _Written, number, unit_of, whole, write_metric
+from workbench.charts.tables import EMPTY, Column, Table, _Written, number, percent, unit_of, whole, write_metric
 from workbench.charts.theme import DOWN, NEUTRAL, UP, label_of
 
 _NO_INTERVALS = "the run was made without resampling; set replicates above 0"
@@ -66,7 +66,7 @@ def _known(intervals: pd.DataFrame) -> pd.DataFrame:
 
 
 def _interval_title(known: pd.DataFrame) -> str:
-    level = f"{float(known['confidence'].iloc[0]):.0%} " if "confidence" in known else ""
+    level = f"{percent(float(known['confidence'].iloc[0]), 0)} " if "confidence" in known else ""
     row = known[known["metric"] == "sharpe_ratio"]
     if row.empty:
         return f"Headline figures with their {level}intervals"
@@ -143,7 +143,7 @@ def intervals_table(intervals: pd.DataFrame) -> Table:
     columns = [Column("measure", "measure", str, True)]
     columns += [Column(c, c) for c in ("value", "low", "high")]
     columns.append(Column("zero", "holds 0", str, True))
-    level = f", {float(known['confidence'].iloc[0]):.0%} confidence" if "confidence" in known else ""
+    level = f", {percent(float(known['confidence'].iloc[0]), 0)} confidence" if "confidence" in known else ""
     marks = {(i, "zero"): "soft" if z == EMPTY else "pass" if z == "no" else "fail" for i, z in enumerate(zero)}
     return _Written(frame, columns, f"{caption}{level}", marks, {}, texts)
 

@@ -244,7 +244,9 @@ def _surface_axes(figure: Any, axes: Sequence[str], xs: list[Any], ys: list[Any]
         axis.ticker = FixedTicker(ticks=list(range(0, len(known), every)))
     figure.x_range, figure.y_range = Range1d(-0.5, len(xs) - 0.5), Range1d(-0.5, len(ys) - 0.5)
     figure.grid.visible = False
-    figure.xaxis.axis_label = f"{label_of(axes[0])}{fixed} · in red: the winner; outlined: at least {plateau:.0%} of it"
+    figure.xaxis.axis_label = (
+        f"{label_of(axes[0])}{fixed} · framed or ringed: the winner; outlined: at least {plateau:.0%} of it"
+    )
     figure.yaxis.axis_label = label_of(axes[1])
 
 
