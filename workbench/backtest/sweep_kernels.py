@@ -44,18 +44,21 @@ def walk_account(
     state[j, ASKED] = np.nan
     cash = before = peak = trough = 1.0
     total = squares = deepest = traded = n_trades = units = 0.0
-    asked = np.nan
+    asked = mark = np.nan
     for t in range(first, stop):
-        opened, closed = opens[j, t], closes[j, t]
         target = targets[j, t - 1] if t > 0 else np.nan
         quiet = np.isnan(target) or (on_change and target == asked)
-        if quiet and units >= 0.0 and not np.isnan(opened) and not np.isnan(closed):
-            state[j, MARK] = closed
+        if quiet and units == 0.0:
+            continue  # cash alone: its return is exactly 0
+        closed = closes[j, t]
+        if quiet and units > 0.0 and not np.isnan(opens[j, t]) and not np.isnan(closed):
+            mark = closed
             value = cash + units * closed
         else:
             held = units
+            state[j, MARK] = mark
             cash, value = settle_bar(t, j, j + 1, targets, opens, closes, on_change, fee, slippage, cash, state)
-            units, asked = state[j, UNITS], state[j, ASKED]
+            units, asked, mark = state[j, UNITS], state[j, ASKED], state[j, MARK]
             if state[j, SIZE] != 0.0:
                 traded += abs(state[j, SIZE]) * state[j, PRICE] / before
                 if units != 0.0 and held * units <= 0.0:
@@ -79,8 +82,19 @@ def walk_account(
     return before, deepest, n_trades, traded, total, squares
 
 
+@nb.njit("float64(float64[:, ::1])", cache=True, nogil=True, error_model="numpy")
+def widest_target(targets: FloatArray) -> float:
+    """Return the largest target without its sign; infinity where one is infinite, NaN being passed over."""
+    widest = 0.0
+    for row in targets:
+        for target in row:
+            if abs(target) > widest:  # NaN compares false
+                widest = abs(target)
+    return widest
+
+
 @nb.njit(
-    "float64(float64[:, ::1], float64[:, ::1], float64[:, ::1], boolean, float64, float64, float64, float64[:, ::1], "
+    "void(float64[:, ::1], float64[:, ::1], float64[:, ::1], boolean, float64, float64, float64, float64[:, ::1], "
     "float64[:, ::1], float64[::1])",
     cache=True,
     nogil=True,
@@ -97,18 +111,15 @@ def sweep_accounts(
     state: FloatArray,
     statistics: FloatArray,
     returns: FloatArray,
-) -> float:
+) -> None:
     """Walk every asset; fill its row of ``statistics`` and ``returns`` with the mean of their net returns.
 
     Row j of ``statistics`` (n_assets, 5): total return, annual Sharpe ratio, maximum drawdown, round trips, turnover a
-    year. Returns the widest target.
+    year.
     """
     n_assets, n_bars = opens.shape
     returns[:] = 0.0
-    widest = 0.0
     for j in range(n_assets):
-        for t in range(n_bars):
-            widest = max(widest, abs(targets[j, t]))  # NaN compares false and is passed over
         wealth, deepest, n_trades, traded, total, squares = walk_account(
             j, 0, n_bars, targets, opens, closes, on_change, fee, slippage, state, returns
         )
@@ -121,7 +132,6 @@ def sweep_accounts(
         statistics[j, 4] = traded / n_bars * periods_per_year
     for t in range(n_bars):
         returns[t] /= n_assets
-    return widest
 
 
 @nb.njit("void(float64[::1], float64[::1])", cache=True, nogil=True, error_model="numpy")
@@ -347,6 +357,7 @@ def warm() -> None:
     """Call each kernel once; their signatures are given, so importing this module compiled them."""
     prices = np.array([[1.0, 2.0, 1.5, 2.5]])
     targets, state, returns = np.ones_like(prices), np.zeros((1, 9)), np.zeros(4)
+    widest_target(targets)
     sweep_accounts(targets, prices, prices, True, 0.0, 0.0, 1.0, state, np.zeros((1, 5)), returns)
     portfolio_moments(returns, np.zeros(6))
     edges = np.array([0, 2, 4])

@@ -150,10 +150,18 @@ def dask_client(backend: Backend) -> Iterator[Any]:
         with client:
             yield client
         return
-    with (
-        LocalCluster(
-            n_workers=backend.n_jobs, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
+    try:
+        cluster = LocalCluster(
+            n_workers=backend.n_jobs,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+        )
+    except RuntimeError as err:
+        raise WorkbenchError(
+            "no Dask cluster could be started here; in a script, call the sweep under if __name__ == '__main__':, or "
+            "give the address of a scheduler"
+        ) from err
+    with cluster, Client(cluster, set_as_default=False) as client:
         yield client

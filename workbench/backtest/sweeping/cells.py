@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 STATISTICS = ("total_return", "sharpe_ratio", "max_drawdown", "n_trades", "turnover")
 PORTFOLIO = (*STATISTICS, "sharpe_per_bar", "skewness", "kurtosis", "n_obs")
+_ROUNDING = 1e-9
 WEEKLY_FROM = 512
 """Days from which a sketch has weeks, not days."""
 
@@ -176,6 +177,7 @@ class Worker:
         self.rule: SweepRule | None = compiled_rule(cells.function)
         self.targets = np.empty(cells.shape)
         self.last = self.targets
+        self.allowed = cells.full_bar.leverage if cells.full_bar else 1.0
         self.state = np.zeros((cells.shape[0], 9))
         self.close = cells.closes.T
         self.close.flags.writeable = False
@@ -195,8 +197,7 @@ class Worker:
                 f"the position function must return the shape {self.close.shape} of the closes, got {np.shape(values)}"
             )
         targets = kernel_layout(values)
-        if np.isinf(targets).any():
-            raise DataError(f"targets of {dict(configuration)} are infinite; keep them between −1 and 1, NaN for none")
+        check_widest(targets, configuration, self.allowed)
         return targets
 
     def account(self, configuration: Mapping[str, Any], statistics: FloatArray, returns: FloatArray) -> None:
@@ -207,7 +208,7 @@ class Worker:
         if cells.full_bar is not None:
             cells.full_bar.account(targets, cells.on_change, cells.periods, statistics, returns, configuration)
             return
-        widest = sweep_accounts(
+        sweep_accounts(
             targets,
             cells.opens,
             cells.closes,
@@ -219,7 +220,6 @@ class Worker:
             statistics,
             returns,
         )
-        check_widest(widest, configuration)
 
     def walk(self, configuration: Mapping[str, Any], parts: IntArray, returns: FloatArray, paths: FloatArray) -> None:
         """Walk each part, (n_parts, 2: first bar, stop), from a flat start; fill ``returns`` there and ``paths``."""
@@ -229,8 +229,6 @@ class Worker:
         if cells.full_bar is not None:
             cells.full_bar.walk(targets, cells.on_change, parts, returns, paths, configuration)
             return
-        if self.rule is None:
-            check_widest(float(np.nanmax(np.abs(targets), initial=0.0)), configuration)
         costs = cells.costs
         walk_parts(
             targets,
@@ -246,9 +244,12 @@ class Worker:
         )
 
 
-def check_widest(widest: float, configuration: Mapping[str, Any], allowed: float = 1.0) -> None:
-    """Refuse targets beyond what an account may hold."""
-    if widest > allowed:
+def check_widest(targets: FloatArray, configuration: Mapping[str, Any], allowed: float) -> None:
+    """Refuse targets, (n_assets, n_bars), beyond what an account may hold."""
+    from workbench.backtest.sweep_kernels import widest_target
+
+    widest = widest_target(targets)
+    if widest > allowed * (1 + _ROUNDING):
         bounds = f"between −{allowed:g} and {allowed:g}"
         raise DataError(f"targets of {dict(configuration)} reach {widest:g} of equity; keep them {bounds}")
 
