@@ -172,6 +172,29 @@ def test_bca_without_bias_or_skewness_is_the_percentile_interval():
     assert all(math.isnan(b) for b in bca_bounds(math.nan, draws, draws, 0.9))
 
 
+def test_bca_formula_with_bias_and_skewness():
+    # z0 = Phi^-1(0.6), a from the skewness of what is left out, bounds at Phi(z0 + (z0 + z) / (1 - a (z0 + z)))
+    from scipy.stats import norm
+
+    draws, left_out = np.arange(1000.0), np.array([0.0, 1.0, 5.0, 2.0])
+    apart = left_out.mean() - left_out
+    a, z0 = (apart**3).sum() / 6 / (apart**2).sum() ** 1.5, norm.ppf(0.6)
+    z = z0 + norm.ppf([0.05, 0.95])
+    expected = np.quantile(draws, norm.cdf(z0 + z / (1 - a * z)))
+    assert bca_bounds(599.5, draws, left_out, 0.9) == pytest.approx(tuple(expected))
+    # a value below all draws counts as half a draw above the lowest
+    shifted = norm.ppf(0.5 / 1000)
+    lowest = np.quantile(draws, norm.cdf(2 * shifted + norm.ppf([0.05, 0.95])))
+    assert bca_bounds(-1.0, draws, np.ones(3), 0.9) == pytest.approx(tuple(lowest))
+
+
+def test_half_of_the_draws_must_be_known():
+    assert percentile_bounds(np.array([1.0, 1.0, np.nan, np.nan]), 0.9) == (1.0, 1.0)
+    assert all(math.isnan(b) for b in percentile_bounds(np.array([1.0, np.nan, np.nan]), 0.9))
+    # a resample without an error tells nothing about t
+    assert studentised_bounds(1.0, np.array([1.5, 9.0]), 1.0, np.array([1.0, 0.0]), 0.5) == (0.5, 1.5)
+
+
 def test_studentised_bounds_by_hand():
     low, high = studentised_bounds(1.0, np.array([0.0, 2.0, 3.0]), 0.5, np.array([1.0, 0.5, 1.0]), 0.5)
     assert (low, high) == (0.0, 2.0)  # |t| = 1, 2, 2; the median is 2

@@ -57,6 +57,8 @@ def test_square_root_law_by_hand_and_its_closed_forms(rng):
     # one order of 1 % of the volume at 2 % volatility costs 20 bps of its value
     one = capacity_curve([0.01, 0.01], [1.0, 0.0], [100.0, 100.0], [0.02, 0.02], capitals=[1.0], periods_per_year=252)
     assert one.curve["impact_bps"].iloc[0] == pytest.approx(20.0)
+    many = capacity_curve([0.01] * 4, [2.0] * 4, [200.0] * 4, [0.02] * 4, capitals=[1.0], periods_per_year=252)
+    assert many.curve["impact_bps"].iloc[0] == pytest.approx(20.0)
     assert one.curve["participation"].iloc[0] == pytest.approx(0.01)
     net, traded = rng.normal(0.001, 0.01, 400), rng.uniform(0, 1, (400, 2))
     found = capacity_curve(net, traded, np.full((400, 2), 1e6), np.full((400, 2), 0.02), periods_per_year=252)
@@ -70,6 +72,13 @@ def test_square_root_law_by_hand_and_its_closed_forms(rng):
     assert np.linspace(0.01, 1, 200)[int(np.argmax(money))] == pytest.approx(4 / 9, abs=0.01)
     assert found.best == pytest.approx(found.break_even * 4 / 9)
     assert (np.diff(found.curve["sharpe_ratio"]) < 0).all()
+
+
+def test_costs_and_capitals_looked_at_by_default(rng):
+    net, traded = rng.normal(0.001, 0.01, 50), rng.uniform(0, 1, 50)
+    assert cost_curve(net, traded, periods_per_year=252)["cost_bps"].tolist() == [0, 1, 2, 5, 10, 20, 50]
+    curve = capacity_curve(net, traded, np.full(50, 1e6), np.full(50, 0.01), periods_per_year=252).curve
+    assert curve["capital"].tolist() == [10.0**k for k in range(3, 11)]
 
 
 def test_strategies_without_edge_or_trades():

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from workbench import risk
 from workbench.backtest.statistics import nulls
 from workbench.backtest.statistics.nulls import earned_returns, null_test, p_value_of, synthetic_path_test
 from workbench.errors import ConfigError, DataError
@@ -139,6 +140,19 @@ def test_p_values_count_the_value_itself():
 def test_earned_returns_are_from_the_next_open_to_the_one_after():
     np.testing.assert_allclose(earned_returns([100.0, 110.0, 121.0, 60.5]), [0.1, -0.5, 0, 0])
     np.testing.assert_allclose(earned_returns(np.array([[1.0], [np.nan], [2.0], [3.0]])), [[0], [0.5], [0], [0]])
+
+
+def test_every_shift_is_drawn_and_the_strategy_in_place_is_not():
+    drawn = {tuple(nulls._shifted(np.arange(3.0)[:, None], np.random.default_rng(k)).ravel()) for k in range(30)}
+    assert drawn == {(2.0, 0.0, 1.0), (1.0, 2.0, 0.0)}
+    assert len(null_test([0.0, 1.0, 0.0], [0.1, 0.2, 0.3], n_draws=1).draws) == 1
+
+
+def test_sharpe_of_rows_is_the_measure(rng):
+    rows = rng.normal(0.01, 0.1, (3, 20))
+    expected = [risk.sharpe_ratio(row, periods_per_year=1) for row in rows]
+    np.testing.assert_allclose(nulls.sharpe_of_rows(rows), expected)
+    assert nulls.sharpe_of_rows(np.ones((2, 5))).tolist() == [0.0, 0.0]
 
 
 def test_bad_input_is_named(rng):

@@ -96,6 +96,22 @@ def test_nothing_to_judge():
     assert math.isnan(idle.z)
 
 
+def test_how_many_neighbours_where_there_is_no_grid(rng):
+    cells = pd.DataFrame(rng.random((50, 3)), columns=list("abc"))
+    values = rng.random(50)
+    found = surface_stability(cells, values)
+    assert len(found.neighbours) == 6  # twice the parameters
+    ranks = cells.rank().to_numpy()
+    distance = np.abs(ranks - ranks[found.winner]).max(axis=1)
+    assert sorted(distance[found.neighbours]) == sorted(np.sort(distance)[1:7])
+    one = surface_stability(cells, values, n_neighbours=1)
+    assert len(one.neighbours) == 1
+    assert math.isnan(one.z)
+    # a third of a grid is one still: neighbours are adjacent, however few
+    sparse = _grid(a=range(6), b=range(6)).iloc[[0, 1, 2, 3, 4, 5, 18, 19, 20, 30, 33, 35]]
+    assert len(surface_stability(sparse, np.arange(12.0)).neighbours) == 0
+
+
 def test_smoothing_prefers_the_plateau_to_the_spike():
     cells = _grid(window=list(range(10)))
     values = np.array([0, 0, 3.0, 0, 0, 1.5, 1.6, 1.7, 1.6, 0])
@@ -116,6 +132,11 @@ def test_bad_input_is_named():
         surface_stability(cells.astype(float).replace(5, np.nan), [1, 2, 3])
     with pytest.raises(ConfigError, match="threshold must lie in \\(0, 1\\], got 0"):
         surface_stability(cells, [1, 2, 3], threshold=0)
+    with pytest.raises(ConfigError, match="threshold must lie in \\(0, 1\\], got 1.5"):
+        surface_stability(cells, [1, 2, 3], threshold=1.5)
+    with pytest.raises(DataError, match="infinite in row 2"):
+        surface_stability(cells, [1, 2, -np.inf])
+    assert surface_stability(cells, [1, 1, 1], threshold=1).verdict == "plateau"
     with pytest.raises(ConfigError, match="winner must be a row from 0 to 2, got 3"):
         surface_stability(cells, [1, 2, 3], winner=3)
     with pytest.raises(ConfigError, match="n_neighbours must be at least 1"):
