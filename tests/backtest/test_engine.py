@@ -61,7 +61,9 @@ def test_books_close(data, cases):
         gain = result.equity.iloc[-1] - cash
         assert result.trades["pnl"].sum() == pytest.approx(gain, rel=1e-9, abs=1e-9 * cash)
     np.testing.assert_allclose(cash * (1 + result.returns).cumprod(), result.equity, rtol=1e-9, atol=1e-12 * cash)
-    np.testing.assert_allclose(result.costs.sum(), result.fills[["fee", "slippage"]].sum(), rtol=1e-9, atol=1e-15)
+    paid = ["fee", "slippage"]
+    np.testing.assert_allclose(result.costs[paid].sum(), result.fills[paid].sum(), rtol=1e-9, atol=1e-15)
+    assert (result.costs[["funding", "borrow", "interest"]] == 0).all(axis=None)
 
 
 @fuzz

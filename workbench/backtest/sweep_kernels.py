@@ -88,8 +88,7 @@ def widest_target(targets: FloatArray) -> float:
     widest = 0.0
     for row in targets:
         for target in row:
-            if abs(target) > widest:  # NaN compares false
-                widest = abs(target)
+            widest = max(widest, abs(target))  # NaN compares false
     return widest
 
 

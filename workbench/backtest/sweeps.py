@@ -55,6 +55,7 @@ def sweep(
     rebalance: Rebalance = "on_change",
     periods_per_year: float | None = None,
     execution: Execution | None = None,
+    capital: float = 1.0,
     blocks: int = 16,
     backend: str = "threads",
     n_jobs: int | None = None,
@@ -88,7 +89,10 @@ def sweep(
     periods_per_year
         Bars in a year; inferred from the bars.
     execution
-        Everything else about fills: spread, impact, stops, limits, margin, funding; instead of the two costs.
+        Everything else about fills: spread, impact, stops, limits, margin, funding; instead of the two costs. Targets
+        may then reach its leverage.
+    capital
+        Cash that each account begins with; it matters to an execution with lots, fixed fees, impact or a volume cap.
     blocks
         Consecutive blocks whose sums are kept for the probability of backtest overfitting; even, 16 is usual.
     backend, n_jobs, address
@@ -129,6 +133,7 @@ def sweep(
         rebalance=rebalance,
         periods_per_year=periods_per_year,
         execution=execution,
+        capital=capital,
     )
     edges = block_edges(len(market.times), blocks)
     cells = replace(cells, block_edges=edges, sketch_edges=sketch_edges(market.times))

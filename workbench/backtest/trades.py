@@ -2,106 +2,74 @@
 
 from __future__ import annotations
 
-import operator
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
 from workbench.backtest.market import Market
+from workbench.typing import FloatArray
 
-COLUMNS = ("symbol", "entry_time", "exit_time", "side", "entry_price", "exit_price", "units", "pnl", "return", "bars")
-
-
-@dataclass
-class _Trip:
-    """Running totals of one round trip; units and values are unsigned, fees are those of its own share of fills."""
-
-    first: int
-    sign: float
-    entered: float = 0.0
-    entry_value: float = 0.0
-    left: float = 0.0
-    exit_value: float = 0.0
-    fees: float = 0.0
-
-    def enter(self, units: float, price: float, fee: float) -> None:
-        self.entered += units
-        self.entry_value += units * price
-        self.fees += fee
-
-    def leave(self, units: float, price: float, fee: float) -> None:
-        self.left += units
-        self.exit_value += units * price
-        self.fees += fee
+COLUMNS = (
+    "symbol", "entry_time", "exit_time", "side", "entry_price", "exit_price", "units", "pnl", "return", "bars", "mae",
+    "mfe", "exit_reason",
+)  # fmt: skip
 
 
-def round_trips(fills: pd.DataFrame, market: Market) -> pd.DataFrame:
+def round_trips(
+    records: FloatArray, reasons: FloatArray, market: Market, highs: FloatArray, lows: FloatArray
+) -> pd.DataFrame:
     """Return one row per round trip of each symbol, in the order of entry.
 
+    Parameters
+    ----------
+    records
+        Fills, (n_fills, 6 or more): bar, asset, units, price, fee.
+    reasons
+        Code of `workbench.backtest.execution.REASONS` of each fill, (n_fills,).
+    highs, lows
+        (n_assets, n_bars); closes where bars have none.
+
+    Notes
+    -----
     Fills that add to a position move its average entry price, fills that reduce it move the average exit price; a
     fill that turns a position is split at zero, its fee in proportion. A position still open is valued at the last
-    close without the costs of leaving.
+    close without the costs of leaving. ``mae`` and ``mfe`` are the largest fall below and rise above the entry price
+    while the trade was open, fractions of that price, 0 or more.
     """
-    rows: list[tuple[Any, ...]] = []
-    bars = market.times.get_indexer(pd.DatetimeIndex(fills["time"]))
-    for asset, symbol in enumerate(market.symbols):
-        mine = np.flatnonzero((fills["symbol"] == symbol).to_numpy())
-        series = (fills[c].to_numpy()[mine].tolist() for c in ("units", "price", "fee"))
-        rows += _trips_of(symbol, asset, bars[mine].tolist(), *series, market=market)
-    rows.sort(key=operator.itemgetter(1))  # by entry; stable, so then by symbol
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
-    left = table["exit_time"].to_numpy(dtype=np.int64)
-    exits = market.times[left].where(left >= 0)  # −1 is an open trade
-    return table.assign(entry_time=market.times[table["entry_time"].to_numpy(dtype=np.int64)], exit_time=exits)
+    from workbench.backtest import trade_kernels as k
+    from workbench.backtest.execution.terms import REASONS
 
-
-def _trips_of(
-    symbol: str,
-    asset: int,
-    bars: list[int],
-    sizes: list[float],
-    prices: list[float],
-    fees: list[float],
-    *,
-    market: Market,
-) -> list[tuple[Any, ...]]:
-    rows: list[tuple[Any, ...]] = []
-    trip: _Trip | None = None
-    units = 0.0
-    for bar, size, price, fee in zip(bars, sizes, prices, fees, strict=True):
-        before, units = units, units + size
-        entering, its_fee = size, fee
-        if trip is not None and before * size < 0:
-            closing = min(abs(before), abs(size))
-            trip.leave(closing, price, fee * closing / abs(size))
-            if units * before > 0:
-                continue
-            rows.append(_row(symbol, trip, bar, market))
-            trip, entering, its_fee = None, units, fee * (1.0 - closing / abs(size))
-        if entering != 0.0:
-            trip = trip or _Trip(bar, float(np.sign(entering)))
-            trip.enter(abs(entering), price, its_fee)
-    if trip is not None:
+    assets = records[:, 1].astype(np.int64)
+    parts = [np.empty((0, k.N_TRADE))]
+    for asset in range(len(market.symbols)):
+        mine = np.flatnonzero(assets == asset)
+        if len(mine) == 0:
+            continue
         closes = market.closes[asset]
-        trip.leave(abs(units), float(closes[~np.isnan(closes)][-1]), 0.0)
-        rows.append(_row(symbol, trip, None, market))
-    return rows
-
-
-def _row(symbol: str, trip: _Trip, exit_bar: int | None, market: Market) -> tuple[Any, ...]:
-    pnl = trip.sign * (trip.exit_value - trip.entry_value) - trip.fees
-    last = len(market.times) - 1 if exit_bar is None else exit_bar
-    return (
-        symbol,
-        trip.first,
-        -1 if exit_bar is None else exit_bar,
-        "long" if trip.sign > 0 else "short",
-        trip.entry_value / trip.entered,
-        trip.exit_value / trip.left,
-        trip.entered,
-        pnl,
-        pnl / trip.entry_value,
-        last - trip.first,
+        own = np.ascontiguousarray(records[mine, :5].T)
+        last = float(closes[~np.isnan(closes)][-1]) if not np.isnan(closes).all() else float(own[3, -1])
+        parts.append(
+            k.trips_of(
+                asset, own[0].astype(np.int64), own[2], own[3], own[4], reasons[mine], highs[asset], lows[asset], last
+            )
+        )
+    rows = np.concatenate(parts)
+    rows = rows[np.argsort(rows[:, k.FIRST], kind="stable")]  # by entry, then by symbol
+    left = rows[:, k.EXIT].astype(np.int64)
+    told = np.array([*REASONS, ""], dtype=object)  # −1, the last, is an open trade
+    return pd.DataFrame(
+        {
+            "symbol": np.array(market.symbols, dtype=object)[rows[:, k.ASSET].astype(np.int64)],
+            "entry_time": market.times[rows[:, k.FIRST].astype(np.int64)],
+            "exit_time": market.times[left].where(left >= 0),
+            "side": np.where(rows[:, k.SIDE] > 0, "long", "short"),
+            "entry_price": rows[:, k.ENTRY_PRICE],
+            "exit_price": rows[:, k.EXIT_PRICE],
+            "units": rows[:, k.ENTERED],
+            "pnl": rows[:, k.PNL],
+            "return": rows[:, k.SHARE],
+            "bars": rows[:, k.BARS].astype(np.int64),
+            "mae": rows[:, k.MAE],
+            "mfe": rows[:, k.MFE],
+            "exit_reason": told[rows[:, k.REASON].astype(np.int64)],
+        }
     )

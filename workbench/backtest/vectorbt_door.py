@@ -83,6 +83,7 @@ def simulate_vectorbt(
     held = portfolio.asset_value(group_by=False).to_numpy() / scale / equity[:, None]
     return to_result(
         account,
+        bars,
         equity,
         np.asarray(portfolio.cash().to_numpy() / scale),
         np.ascontiguousarray(held.T),
@@ -257,4 +258,5 @@ def _records(portfolio: Any, terms: _Terms, scale: float) -> FloatArray:
     records = np.column_stack(
         [bar, asset, sign * orders["size"] / scale, orders["price"], orders["fees"] / scale, slip / scale]
     )
+    records = np.column_stack([records, np.zeros((len(records), 2))])  # vectorbt does not say why, or as what, it filled
     return np.asarray(records[np.lexsort((asset, bar))], dtype=np.float64)

@@ -49,7 +49,8 @@ def annual_return(returns: Returns, *, periods_per_year: float | None = None) ->
     periods = resolve_periods(returns, periods_per_year, "annual_return")
     if values.min() <= -1.0:
         return -1.0
-    return float(np.expm1(np.log1p(values).mean() * periods))
+    with np.errstate(over="ignore"):  # ten good minutes grow to infinity
+        return float(np.expm1(np.log1p(values).mean() * periods))
 
 
 @measure("annual_volatility", unit="fraction", direction="lower", reference="Bacon (2008), ch. 4")

@@ -66,10 +66,13 @@ def open_cells(
     rebalance: Rebalance,
     periods_per_year: float | None,
     execution: Execution | None,
+    capital: float,
 ) -> tuple[Cells, Market]:
     """Check the arguments of a sweep once and lay the bars out for the kernel."""
     if execution is not None and (fee_bps is not None or slippage_bps is not None):
         raise ConfigError("give fee_bps and slippage_bps in the execution, or leave the execution out")
+    if not 0 < capital < np.inf:
+        raise ConfigError(f"capital must be above 0, got {capital}")
     costs = Costs.of_bps(5.0 if fee_bps is None else fee_bps, 2.0 if slippage_bps is None else slippage_bps)
     on_change = check_rebalance(rebalance)
     market = market_of(bars)
@@ -86,7 +89,7 @@ def open_cells(
     if execution is not None:
         from workbench.backtest.sweeping.full_bar import full_bar
 
-        cells = replace(cells, full_bar=full_bar(bars, execution))
+        cells = replace(cells, full_bar=full_bar(bars, execution, rebalance, cells.periods, float(capital)))
     return cells, market
 
 
@@ -206,7 +209,7 @@ class Worker:
 
         cells, targets = self.cells, self.fill(configuration)
         if cells.full_bar is not None:
-            cells.full_bar.account(targets, cells.on_change, cells.periods, statistics, returns, configuration)
+            cells.full_bar.account(targets, cells.periods, statistics, returns)
             return
         sweep_accounts(
             targets,
@@ -227,7 +230,7 @@ class Worker:
 
         cells, targets = self.cells, self.fill(configuration)
         if cells.full_bar is not None:
-            cells.full_bar.walk(targets, cells.on_change, parts, returns, paths, configuration)
+            cells.full_bar.walk(targets, parts, returns, paths)
             return
         costs = cells.costs
         walk_parts(

@@ -92,6 +92,7 @@ def walk_forward_sweep(
     rebalance: Rebalance = "on_change",
     periods_per_year: float | None = None,
     execution: Execution | None = None,
+    capital: float = 1.0,
     backend: str = "threads",
     n_jobs: int | None = None,
     address: str | None = None,
@@ -106,7 +107,7 @@ def walk_forward_sweep(
 
     Parameters
     ----------
-    bars, position_function, configurations, fee_bps, slippage_bps, rebalance, periods_per_year, execution
+    bars, position_function, configurations, fee_bps, slippage_bps, rebalance, periods_per_year, execution, capital
         As in `sweep`. The rule must be causal: its targets are computed over all bars once, so that every part has all
         bars before it as warm-up.
     splitter
@@ -163,6 +164,7 @@ def walk_forward_sweep(
         rebalance=rebalance,
         periods_per_year=periods_per_year,
         execution=execution,
+        capital=capital,
     )
     folds = splitter.split(market.times, market.times)
     folded = Folded(cells, _parts(folds), way)
