@@ -279,6 +279,10 @@ GOLDEN = {
     "n_trades": 633,
     "total_fee": 0.170790071,
     "total_slippage": 0.0683160688,
+    "total_funding": 0.0,
+    "total_borrow": 0.0,
+    "total_interest": 0.0,
+    "n_liquidations": 0,
     "final_equity": 0.951570675,
 }
 
