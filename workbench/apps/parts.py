@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import panel as pn
 
-from workbench.charts import to_bokeh
+from workbench.charts import Table, to_bokeh
 
 CARD = {
     "background": "var(--wb-card, #ffffff)",
@@ -77,6 +77,11 @@ def table(item: Any, *, height: int | None = None) -> Any:
     return markup(item._repr_html_(), **layout)
 
 
+def shown(item: Any) -> Any:
+    """Return a pane with a table or a chart of `workbench.charts`, whichever it is."""
+    return table(item) if isinstance(item, Table) else chart(item)
+
+
 def chart(item: Any) -> Any:
     """Return a pane with a chart of `workbench.charts`."""
     return pn.pane.Bokeh(to_bokeh(item), sizing_mode="stretch_width", margin=0)
@@ -91,6 +96,54 @@ def card(*objects: Any, **layout: Any) -> Any:
         margin=layout.pop("margin", (0, 0, 12, 0)),
         **layout,
     )
+
+
+def column(*objects: Any) -> Any:
+    """Return objects below each other, as wide as their place."""
+    return pn.Column(*objects, sizing_mode="stretch_width", margin=0)
+
+
+def pairs(cards: Sequence[Any]) -> list[Any]:
+    """Return cards two by two side by side; an odd one at the end has the whole width."""
+    rows = [list(cards[i : i + 2]) for i in range(0, len(cards), 2)]
+    return [beside(*row, weights=(1, 1)) if len(row) == 2 else row[0] for row in rows]
+
+
+def redrawn(
+    choices: Mapping[str, Mapping[str, Any]], draw: Callable[..., Sequence[Any]], wanted: bool = True
+) -> list[Any]:
+    """Return one card with selectors and what ``draw`` makes of what is chosen, drawn anew in place at each choice.
+
+    Parameters
+    ----------
+    choices : mapping
+        Name of each selector -> its options (words -> value); the first option is chosen first. A selector with one
+        option is not shown.
+    draw : callable
+        Takes each choice by the name of its selector.
+    wanted : bool
+        False returns nothing.
+    """
+    if not wanted or not all(choices.values()):
+        return []
+    css = {"stylesheets": [WIDGET_CSS], "margin": (0, 10, 6, 0), "width": 200}
+    selects = {
+        key: pn.widgets.Select(
+            label=key.replace("_", " ").capitalize(), options=dict(options), value=next(iter(options.values())), **css
+        )
+        for key, options in choices.items()
+    }
+    place = column()
+
+    def show(_event: Any = None) -> None:
+        place.objects = list(draw(**{key: select.value for key, select in selects.items()}))
+
+    for select in selects.values():
+        select.param.watch(show, "value")
+    show()
+    visible = [s for key, s in selects.items() if len(choices[key]) > 1]
+    bar = [pn.FlexBox(*visible, sizing_mode="stretch_width", margin=0)] if visible else []
+    return [card(*bar, place)]
 
 
 def beside(*objects: Any, weights: Sequence[int]) -> Any:
