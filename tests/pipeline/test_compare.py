@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,13 +17,13 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from workbench.backtest import simulate
-from workbench.config import BacktestParameters, Settings, load_settings
+from workbench.config import BacktestParameters, Settings
 from workbench.data import load_bars
 from workbench.errors import ArtifactError, ConfigError
 from workbench.pipeline.attribution import decompose, match_trades, profits_of, table_of
 from workbench.pipeline.compare import Comparison, compare_runs
 from workbench.pipeline.run import run_backtest
-from workbench.tracking import RunRecord, TrialsLedger, prepare_store, write_record
+from workbench.tracking import RunRecord, TrialsLedger, write_record
 
 NOW = datetime(2024, 3, 1, tzinfo=UTC)
 MARKET = "planted(strength=0.7, seed=7, n_bars=1500)"
@@ -202,10 +203,9 @@ def test_latest_and_previous_and_wrong_names(settings: Settings) -> None:
 
 
 @pytest.mark.slow
-def test_the_steps_from_a_to_b_add_up_and_count_nothing(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_the_steps_from_a_to_b_add_up_and_count_nothing(home_in: Callable[[Path], Settings], tmp_path: Path) -> None:
     """Costs doubled, other features, a shorter range: each step is run, and costs alone explain what costs alone do."""
-    home = load_settings({"WORKBENCH_HOME": str(tmp_path_factory.mktemp("home"))})
-    prepare_store(home)
+    home = home_in(tmp_path / "home")
     a = run_backtest(BacktestParameters(**SMALL), home, now=NOW)
     dear = run_backtest(BacktestParameters(**SMALL | {"fee_bps": 10.0}), home, now=NOW)
     changed = SMALL | {"fee_bps": 10.0, "features": ["ret(1)", "ret(5)"], "end": "2023-06-01", "train_size": 400}

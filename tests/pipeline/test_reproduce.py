@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from workbench.ops import environment
 from workbench.pipeline.replay import recorded_parameters, split_items
 from workbench.pipeline.reproduce import compare_frames, reproduce
 from workbench.pipeline.run import run_backtest
-from workbench.tracking import RunRecord, TrialsLedger, list_records, list_runs, prepare_store, write_record
+from workbench.tracking import RunRecord, TrialsLedger, list_records, list_runs, write_record
 
 NOW = datetime(2024, 3, 1, tzinfo=UTC)
 LATER = datetime(2025, 3, 1, tzinfo=UTC)
@@ -35,10 +36,11 @@ SMALL = {
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, RunRecord]:
+def finished(
+    home_in: Callable[[Path], Settings], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Settings, RunRecord]:
     """One finished run on stored bars, made once for all tests; they work on copies of its home."""
-    settings = load_settings({"WORKBENCH_HOME": str(tmp_path_factory.mktemp("home"))})
-    prepare_store(settings)
+    settings = home_in(tmp_path_factory.mktemp("finished") / "home")
     bars = load_bars(MARKET, ["PLANTED"])
     open_store(settings).write("import", "PLANTED", "1d", bars)
     parameters = BacktestParameters(source="import", symbols=["PLANTED"], **SMALL)  # type: ignore[arg-type]
