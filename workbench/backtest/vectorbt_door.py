@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _UNITS = 1e6
 _COSTS = frozenset({"fee_bps", "slippage_bps", "half_spread_bps", "fee_fixed", "volatility_slippage", "volume_cap"})
+_INERT = frozenset({"volatility_window", "regime_window", "tier_window"})
 _EXITS = ("stop_loss", "trailing_stop", "take_profit")
 
 
@@ -33,7 +34,7 @@ class _Terms:
     fee: float
     slippage: FloatArray
     fee_fixed: float = 0.0
-    most: FloatArray | float = np.inf
+    most: FloatArray | None = None
     stop: float = np.nan
     trails: bool = False
     target: float = np.nan
@@ -137,9 +138,7 @@ def _refuse(execution: Execution) -> None:
     for option in fields(execution):
         value = getattr(execution, option.name)
         if option.name not in _COSTS and option.name not in _EXITS and value != option.default:
-            inert = option.name == "volatility_window" or (
-                option.name == "maker_fee_bps" and value == execution.fee_bps
-            )
+            inert = option.name in _INERT or (option.name == "maker_fee_bps" and value == execution.fee_bps)
             if not inert:
                 raise ConfigError(
                     f"vectorbt cannot express {option.name}={value!r}; leave it at {option.default!r} or use simulate"
@@ -200,7 +199,7 @@ def _run(account: Account, terms: _Terms, scale: float, bars: Bars) -> Any:
         "fees": terms.fee,
         "fixed_fees": terms.fee_fixed * scale,
         "slippage": frame(terms.slippage),
-        "max_size": terms.most * scale if np.isscalar(terms.most) else frame(np.asarray(terms.most) * scale),
+        "max_size": np.inf if terms.most is None else frame(terms.most * scale),
         "init_cash": account.cash * scale,
         "cash_sharing": True,
         "group_by": True,
@@ -258,5 +257,7 @@ def _records(portfolio: Any, terms: _Terms, scale: float) -> FloatArray:
     records = np.column_stack(
         [bar, asset, sign * orders["size"] / scale, orders["price"], orders["fees"] / scale, slip / scale]
     )
-    records = np.column_stack([records, np.zeros((len(records), 2))])  # vectorbt does not say why, or as what, it filled
+    records = np.column_stack(
+        [records, np.zeros((len(records), 2))]
+    )  # vectorbt does not say why, or as what, it filled
     return np.asarray(records[np.lexsort((asset, bar))], dtype=np.float64)

@@ -229,7 +229,7 @@ def open_books(tape: Tape, terms: Terms, initial_cash: float) -> tuple[FloatArra
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def turn_to(
+def turn_to(  # noqa: C901 -- one question an array
     t: int, tape: Tape, window: int, traded: FloatArray, state: FloatArray, account: FloatArray, first: int
 ) -> None:
     """Lay bar ``t`` of the tape beside what the assets carry."""
@@ -313,8 +313,8 @@ def walk_account(
 ) -> int:
     """Walk bars ``first`` to ``stop`` − 1 as the account of the tape's only asset; write returns, count round trips.
 
-    Flat before ``first``; a target decided at ``first − 1`` fills at its open. ``traded_share`` receives the value traded
-    over the equity before. ``traded``, (n_bars,), is work space. No memory grows with the fills.
+    Flat before ``first``; a target decided at ``first − 1`` fills at its open. ``traded_share`` receives the value
+    traded over the equity before. ``traded``, (n_bars,), is work space. No memory grows with the fills.
     """
     log = np.empty((8 + 4 * max(most_finer, 1), N_LOG))
     state, account = open_books(tape, terms, initial_cash)
