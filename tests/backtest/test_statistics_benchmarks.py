@@ -73,6 +73,12 @@ def test_the_benchmark_itself_and_one_that_does_not_move(rng):
     assert risk_free.alpha == pytest.approx(0.001)
 
 
+def test_captures_leave_out_bars_without_a_move():
+    found = against_benchmark([0.02, 0.04, -0.01, 0.09], [0.01, 0.03, -0.02, 0.0], periods_per_year=1)
+    assert found.up_capture == pytest.approx(0.03 / 0.02)
+    assert found.down_capture == pytest.approx(0.5)
+
+
 def test_series_are_joined_on_their_times_and_tables_have_a_row_each(rng):
     times = pd.date_range("2024-01-01", periods=60, freq="D", tz="UTC")
     market = pd.Series(rng.normal(0, 0.01, 60), times)

@@ -56,6 +56,31 @@ def test_labels_know_nothing_of_their_own_bar_or_later_ones(label, rng):
     assert whole.index.equals(close.index)
 
 
+def test_volatility_labels_by_a_plain_loop(rng):
+    close = 100 * np.exp(np.cumsum(rng.normal(0, 0.01, 80) * np.repeat([1, 3, 1, 5], 20)))
+    steps = np.diff(np.log(close))
+    known, expected = [], []
+    for t in range(80):
+        if t >= 6:  # five steps lie between the six closes before the bar
+            known.append(steps[t - 6 : t - 1].std(ddof=1))
+        if len(known) < 12:
+            expected.append("unknown")
+        else:
+            low, high = np.quantile(known, [1 / 3, 2 / 3])
+            expected.append("calm" if known[-1] <= low else "normal" if known[-1] <= high else "wild")
+    assert volatility_regimes(close, window=5, least_history=12).tolist() == expected
+    assert set(expected) == {"unknown", "calm", "normal", "wild"}
+    by_default = volatility_regimes(close, window=5)
+    assert (by_default == "unknown").sum() == 6 + 19  # twenty volatilities before the first label
+    assert (volatility_regimes(np.r_[close, close], window=25) == "unknown").sum() == 26 + 24
+
+
+def test_trend_labels_by_hand():
+    assert trend_regimes([1.0, 2.0, 4.0, 3.0, 3.0, 3.0], window=2).tolist() == [
+        "unknown", "unknown", "up", "up", "down", "down",
+    ]  # fmt: skip
+
+
 def test_planted_spells_get_their_names(rng):
     size = np.repeat([0.005, 0.01, 0.05, 0.002], 300)
     close = 100 * np.exp(np.cumsum(rng.normal(size=1200) * size))
@@ -86,6 +111,14 @@ def test_crises_are_in_order_and_only_those_that_bars_cover():
     assert luna["covered"] == pytest.approx(4 / 7)
     assert luna["n_bars"] == 96
     assert table.loc["FTX 2022", "covered"] == 1.0
+    assert table.loc["FTX 2022", "n_bars"] == 16 * 24
+    assert table.loc["FTX 2022", "end"] == pd.Timestamp("2022-11-21 23:00", tz="UTC")
+    gap = returns.copy()
+    gap.iloc[5] = np.nan
+    assert crisis_table(gap, pd.DataFrame({"hold": gap})).set_index("crisis").loc["Luna 2022", "n_bars"] == 96
+    assert crisis_table(gap).loc[0, "total_return"] == pytest.approx(-0.4)
+    with pytest.raises(DataError, match="DatetimeIndex, got Series"):
+        crisis_table(pd.Series([0.1]))
     assert crisis_table(returns["2022-07-01":"2022-07-31"]).empty
 
 

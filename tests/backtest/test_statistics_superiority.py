@@ -28,6 +28,21 @@ def test_equals_arch_with_the_same_seed(scheme, seed):
     np.testing.assert_allclose(_long_run_variance(returns - benchmark[:, None], 7), spa._loss_diff_var)
 
 
+def test_trials_near_the_threshold_are_recentred_as_arch_does():
+    from arch.bootstrap import SPA
+
+    rng = np.random.default_rng(8)
+    noise = rng.normal(0, 0.01, (300, 30))
+    errors = np.linspace(-2.6, -0.2, 30) * 0.01 / np.sqrt(300)
+    returns = noise - noise.mean(axis=0) + errors
+    ours = superior_ability(returns, replicates=300, block_length=1, seed=2)
+    spa = SPA(np.zeros(300), -returns, block_size=1, reps=300, seed=2)
+    spa.compute()
+    assert 0 < spa._valid_columns.sum() < 30
+    assert (ours.p_lower, ours.p_value, ours.p_upper) == tuple(spa.pvalues)
+    assert ours.p_lower < ours.p_value < ours.p_upper
+
+
 def test_returns_are_not_losses(rng):
     # the trap: the same numbers read as losses make the benchmark look beaten by the worst trial
     good = rng.normal(0.002, 0.01, (500, 3))
