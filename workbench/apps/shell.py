@@ -13,7 +13,13 @@ from workbench.charts import theme_css
 from workbench.errors import ConfigError
 
 _HERE = Path(__file__).parent
-ORDER = ("live_chart", "risk_center", "backtest", "train", "features", "data")
+GROUPS = {
+    "Watch": ("live_chart", "risk_center"),
+    "Backtests": ("backtest", "sweep", "walkforward", "compare", "truth"),
+    "Models and data": ("train", "features", "data"),
+}
+OTHER = "More"
+"""Group of the notebooks that no group names."""
 ICON = (
     "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
     "%3Crect width='16' height='16' rx='3' fill='%2310202b'/%3E"
@@ -30,6 +36,11 @@ class Page:
     summary: str
     path: Path
 
+    @property
+    def group(self) -> str:
+        """The heading below which navigation and index list the page."""
+        return next((name for name, stems in GROUPS.items() if self.stem in stems), OTHER)
+
 
 def find_pages(folder: Path) -> tuple[Page, ...]:
     """Return the notebooks of a folder as pages, known ones first in the order of the rail.
@@ -42,7 +53,7 @@ def find_pages(folder: Path) -> tuple[Page, ...]:
     paths = sorted(p for p in folder.glob("*.ipynb") if not p.name.startswith("."))
     if not paths:
         raise ConfigError(f"there is no notebook in {folder}; set WORKBENCH_NOTEBOOKS to a folder with *.ipynb files")
-    rank = {stem: i for i, stem in enumerate(ORDER)}
+    rank = {stem: i for i, stem in enumerate(s for stems in GROUPS.values() for s in stems)}
     return tuple(sorted((_page(p) for p in paths), key=lambda p: (rank.get(p.stem, len(rank)), p.stem)))
 
 
