@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pandas as pd
 
 from workbench.config import BacktestParameters
-from workbench.pipeline.luck import paths_of
+from workbench.pipeline.luck import nulls_of, paths_of
 from workbench.pipeline.room import capacity_of, traded_by_symbol
+from workbench.pipeline.states import crises_of, regimes_of
 from workbench.typing import Bars, Panel
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from workbench.pipeline.record import Evaluation
 
 Progress = Callable[[float, str], None]
+_RELATIVE = ("alpha", "alpha_t", "beta", "information_ratio", "tracking_error")
 
 
 class Traded(Protocol):
@@ -110,9 +112,9 @@ def gather(
     parameters
         Names ``confidence``, ``replicates`` and ``seed``.
     """
-    from workbench.backtest.statistics import break_even_bps, cost_curve, headline_intervals
+    from workbench.backtest.statistics import against_benchmark, break_even_bps, cost_curve, headline_intervals
 
-    net, turned = traded.returns, traded.traded
+    net, turned, market = traded.returns, traded.traded, baselines["buy_and_hold"].returns
     progress(0.76, "bounding the measures")
     intervals = headline_intervals(
         net, confidence=parameters.confidence, replicates=parameters.replicates, seed=parameters.seed
@@ -121,12 +123,20 @@ def gather(
     total = float(turned.sum())
     cost = float(traded.paid.sum()) / total * 1e4 if total > 0 else 0.0
     capacity, room = capacity_of(net, traded.by_symbol, bars)
-    metrics = {"cost_bps": cost, "break_even_bps": break_even_bps(net, turned, cost_bps=cost), **room}
+    relative = against_benchmark(net, market) if len(net) > 2 else None
+    metrics = {
+        "cost_bps": cost,
+        "break_even_bps": break_even_bps(net, turned, cost_bps=cost),
+        **room,
+        **({name: float(getattr(relative, name)) for name in _RELATIVE} if relative else {}),
+    }
     frames = {
         "account": account_of(traded),
         "intervals": intervals,
         "cost_curve": cost_curve(net, turned, cost_bps=cost),
         "capacity": capacity,
+        "regimes": regimes_of(net, bars),
+        "crises": crises_of(net, market),
     }
     return Evidence(metrics, frames)
 
@@ -137,6 +147,11 @@ def gather_backtest(evaluation: Evaluation, progress: Progress) -> Evidence:
     strategy = results.pop("strategy")
     parameters = evaluation.parameters
     evidence = gather(strategy, results, evaluation.dataset.bars, _defaults(parameters), progress)
+    if isinstance(parameters, BacktestParameters) and parameters.null_draws:
+        progress(0.82, "drawing what luck earns")
+        evidence.frames["nulls"], evidence.frames["null_draws"] = nulls_of(
+            evaluation, evidence.metrics["cost_bps"], parameters.null_draws
+        )
     if isinstance(parameters, BacktestParameters) and parameters.cpcv_groups:
         evidence.frames["paths"] = paths_of(evaluation, parameters.cpcv_groups, progress)
     return evidence

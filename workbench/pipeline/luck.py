@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from workbench import risk
-from workbench.backtest.validation import CombinatorialPurged
+from workbench.backtest import CombinatorialPurged
 
 if TYPE_CHECKING:
     from workbench.pipeline.record import Evaluation
@@ -16,8 +17,11 @@ if TYPE_CHECKING:
 Progress = Callable[[float, str], None]
 
 
-def nulls_of(evaluation: Evaluation, n_draws: int, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return each null's verdict and its draws of the Sharpe ratio.
+_NULLS = ("circular_shift", "random_entry", "permuted_signal")
+
+
+def nulls_of(evaluation: Evaluation, cost_bps: float, n_draws: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return each null's verdict and its draws of the annual Sharpe ratio.
 
     Returns
     -------
@@ -28,26 +32,26 @@ def nulls_of(evaluation: Evaluation, n_draws: int, seed: int) -> tuple[pd.DataFr
 
     Notes
     -----
-    Positions are moved and the bars stay, with the run's own costs on what is traded: shifted around the calendar
-    (the signal's own rhythm kept), shuffled in time, and entered at random for as long as the strategy held.
+    Positions are moved and the bars stay: shifted along time (the signal's own rhythm kept), the same trades entered at
+    random bars, and bars shuffled. What is traded pays the run's own cost per traded value. Positions earn from open to
+    open, so the observed figure is close to the backtest's own but not the same.
     """
-    from workbench.backtest.statistics import position_nulls
+    from workbench.backtest.statistics import null_test
 
-    strategy, plan = evaluation.portfolio.strategy, evaluation.plan
-    close = pd.DataFrame(evaluation.dataset.bars["close"]).reindex(strategy.positions.index).ffill()
-    moves = close.pct_change(fill_method=None).fillna(0.0)[list(strategy.positions.columns)]
-    found = position_nulls(
-        strategy.positions.to_numpy(),
-        moves.to_numpy(),
-        cost_bps=plan.fee_bps + plan.slippage_bps,
-        periods_per_year=risk.periods_per_year(pd.DatetimeIndex(close.index)),
-        n_draws=n_draws,
-        seed=seed,
-    )
-    rows = [(n.name, n.observed, float(n.draws.mean()), n.p_value, len(n.draws)) for n in found]
+    held = evaluation.portfolio.strategy.positions
+    opens = pd.DataFrame(evaluation.dataset.bars["open"])[list(held.columns)].reindex(held.index).ffill().bfill()
+    earned = opens.pct_change(fill_method=None).shift(-1).fillna(0.0).to_numpy()
+    year = math.sqrt(risk.periods_per_year(pd.DatetimeIndex(held.index)))
+    rows, draws = [], []
+    for null in _NULLS:
+        found = null_test(
+            held.to_numpy(), earned, null=null, n_draws=n_draws, cost_bps=cost_bps, seed=evaluation.parameters.seed
+        )
+        values = found.draws * year
+        rows.append((null, found.value * year, float(values.mean()), found.p_value, len(values)))
+        draws.append(pd.DataFrame({"null": null, "value": values}))
     nulls = pd.DataFrame(rows, columns=["null", "observed", "mean", "p_value", "n_draws"])
-    draws = pd.concat([pd.DataFrame({"null": n.name, "value": n.draws}) for n in found], ignore_index=True)
-    return nulls, draws
+    return nulls, pd.concat(draws, ignore_index=True)
 
 
 def paths_of(evaluation: Evaluation, n_groups: int, progress: Progress) -> pd.DataFrame:
