@@ -56,7 +56,7 @@ def agree(ours, theirs, *, cash: float = 1.0) -> None:
     np.testing.assert_allclose(ours.costs[both].iloc[:n], theirs.costs[both].iloc[:n], rtol=1e-7, atol=1e-9 * cash)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=FIXTURES)
+@settings(max_examples=15, deadline=None, suppress_health_check=FIXTURES)
 @given(seed=st.integers(0, 2**20), n_assets=st.integers(1, 3), which=st.sets(st.sampled_from(["s", "f", "v", "c"])))
 def test_costs_and_cap_agree(seed, n_assets, which, execution_cases):
     tape, _ = execution_cases.tape(seed, n_assets, 60, grid=False, volatility=0.01, gaps=0.0, dying=False)
