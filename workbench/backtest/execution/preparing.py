@@ -12,7 +12,7 @@ import pandas as pd
 from workbench.backtest.execution.terms import NO_MATRIX, ORDERS, Tape, Terms
 from workbench.backtest.market import Rebalance, check_rebalance, kernel_layout, market_of
 from workbench.errors import DataError
-from workbench.typing import Bars, FloatArray
+from workbench.typing import Bars, FloatArray, IntArray
 
 if TYPE_CHECKING:
     from workbench.backtest.execution.model import Execution, PerSymbol
@@ -77,22 +77,27 @@ def prepare_execution(
     def laid(values: pd.DataFrame) -> FloatArray:
         return np.ascontiguousarray(kernel_layout(values[names])[:, window])
 
-    def field(name: str, why: str) -> FloatArray:
-        if name not in bars.columns.get_level_values(0):
-            raise DataError(f"execution: {why} needs the field {name!r} in the bars; load it, or leave that option out")
-        return laid(pd.DataFrame(bars[name]))
+    known = set(bars.columns.get_level_values(0))
+    opens = np.ascontiguousarray(market.opens[:, window])
 
-    close = pd.DataFrame(bars["close"])
+    def field(name: str, why: str) -> FloatArray:
+        if name not in known:
+            raise DataError(f"execution: {why} needs the field {name!r} in the bars; load it, or leave that option out")
+        return _clean(name, laid(pd.DataFrame(bars[name])), opens, names, index)
+
+    close = pd.DataFrame(bars["close"])[names]
     moves = execution.volatility_slippage > 0 or execution.impact > 0
-    volatility = close.apply(_own_volatility, window=execution.volatility_window)
+    volatility = close
+    if moves or execution.widen_stops:
+        volatility = close.apply(_own_volatility, window=execution.volatility_window)
     tape = Tape(
-        open=np.ascontiguousarray(market.opens[:, window]),
-        high=_range(field("high", "an exit, a limit or margin"), "high") if execution.needs_range else NO_MATRIX,
-        low=_range(field("low", "an exit, a limit or margin"), "low") if execution.needs_range else NO_MATRIX,
+        open=opens,
+        high=field("high", "an exit, a limit or margin") if execution.needs_range else NO_MATRIX,
+        low=field("low", "an exit, a limit or margin") if execution.needs_range else NO_MATRIX,
         close=np.ascontiguousarray(market.closes[:, window]),
         volume=field("volume", "volume_cap or impact") if execution.needs_volume else NO_MATRIX,
         funding=field("funding_rate", "funding") if execution.funding else NO_MATRIX,
-        mark=field("mark", "") if execution.funding and "mark" in bars.columns.get_level_values(0) else NO_MATRIX,
+        mark=field("mark", "") if execution.funding and "mark" in known else NO_MATRIX,
         volatility=laid(volatility) if moves else NO_MATRIX,
         usual_volume=_usual_volume(bars, execution, laid) if execution.impact > 0 else NO_MATRIX,
         widen=laid(widening(volatility, execution.widen_stops, execution.regime_window))
@@ -132,7 +137,8 @@ def execution_returns(
     """
     from workbench.backtest.execution.bar_kernels import walk_account
 
-    tape = Tape(*(v[j : j + 1] if v.shape[0] else v for v in prepared.tape[:-1]), prepared.tape.finer_at)
+    read = {name: values[j : j + 1] for name, values in prepared.tape._asdict().items() if len(values)}
+    tape = prepared.tape._replace(**read | {"finer_at": prepared.tape.finer_at})
     terms = prepared.terms
     own = terms._replace(
         lot=terms.lot[j : j + 1], tick=terms.tick[j : j + 1], min_notional=terms.min_notional[j : j + 1]
@@ -228,10 +234,19 @@ def _usual_volume(bars: Bars, execution: Execution, laid: object) -> FloatArray:
     return laid(usual.reindex(volume.index).ffill())  # type: ignore[operator]  # the caller's layout
 
 
-def _range(values: FloatArray, name: str) -> FloatArray:
-    wrong = ~(np.isnan(values) | (values > 0))
+def _clean(name: str, values: FloatArray, opens: FloatArray, symbols: list[str], times: pd.DatetimeIndex) -> FloatArray:
+    """Return values that an option reads, checked: NaN is nothing known, but a traded bar has its high and low."""
+    if name in ("high", "low"):
+        wrong, cure = ~((values > 0) & np.isfinite(values) | np.isnan(opens)), "a bar that trades needs one above 0"
+    elif name == "funding_rate":
+        wrong, cure = np.isinf(values), "rates must be finite, NaN where nothing is paid"
+    elif name == "mark":
+        wrong, cure = ~((values > 0) & np.isfinite(values) | np.isnan(values)), "prices must be above 0, or NaN"
+    else:
+        wrong, cure = ~((values >= 0) & np.isfinite(values) | np.isnan(values)), "volumes must be 0 or more, or NaN"
     if wrong.any():
-        raise DataError(f"execution: a {name} of {values[wrong][0]:g} in the bars; prices must be above 0")
+        j, t = np.argwhere(wrong)[0]
+        raise DataError(f"execution: {name} of {symbols[j]} at {times[t]} is {values[j, t]}; {cure}")
     return values
 
 
@@ -244,16 +259,23 @@ def _by_symbol(name: str, value: PerSymbol, symbols: list[str]) -> FloatArray:
     return np.array([float(value[s]) for s in symbols])
 
 
-def _finer(finer: Bars, symbols: list[str], times: pd.DatetimeIndex) -> tuple[FloatArray, np.ndarray]:
+def _finer(finer: Bars, symbols: list[str], times: pd.DatetimeIndex) -> tuple[FloatArray, IntArray]:
     """Return open, high and low of finer bars, (n_assets, n_finer, 3), and where those of each bar begin."""
-    inside = finer.loc[times[0] :]
-    index = pd.DatetimeIndex(inside.index)
-    missing = [s for s in symbols if s not in set(inside["open"].columns)]
+    lacking = [f for f in ("open", "high", "low") if f not in finer.columns.get_level_values(0)]
+    if lacking:
+        raise DataError(f"finer bars lack the field {lacking[0]!r}; they need open, high and low")
+    missing = [s for s in symbols if s not in set(finer["open"].columns)]
     if missing:
         raise DataError(f"finer bars lack {missing[0]}; give those of every symbol, NaN where there are none")
+    step = (times[1:] - times[:-1]).min() if len(times) > 1 else pd.Timedelta(days=1)
+    inside = finer.loc[times[0] :]
+    index = pd.DatetimeIndex(inside.index)
+    if len(index) > 1 and not pd.Timedelta(0) < (index[1:] - index[:-1]).min() < step:
+        raise DataError(f"finer bars must rise in time by less than the bars' {step}; give a shorter time frame")
     rows = np.stack([kernel_layout(pd.DataFrame(inside[f])[symbols]) for f in ("open", "high", "low")], axis=-1)
     rows[np.isnan(rows).any(axis=-1)] = np.nan
     starts = index.searchsorted(times, side="left")
-    step = times[1] - times[0] if len(times) > 1 else pd.Timedelta(days=1)
-    last = index.searchsorted(times[-1] + step, side="left")
-    return np.ascontiguousarray(rows), np.append(starts, last).astype(np.int64)
+    end = index.searchsorted(times[-1] + step, side="left")
+    owner = times.searchsorted(index, side="right") - 1
+    rows[:, index >= times[owner] + step] = np.nan  # within a bar that is missing: no bar owns it
+    return np.ascontiguousarray(rows), np.append(starts, end).astype(np.int64)

@@ -43,7 +43,11 @@ _SHORT = {
     "liquidation_fee": "liquidation_fee_bps",
     "window": "volatility_window",
 }
-_FIXED = {"funding": {"funding": True}, "limit": {"order": "limit"}, "stop_entry": {"order": "stop"}}
+_FIXED: dict[str, dict[str, Any]] = {
+    "funding": {"funding": True},
+    "limit": {"order": "limit"},
+    "stop_entry": {"order": "stop"},
+}
 
 
 def options_of(specs: Sequence[str]) -> dict[str, Any]:
