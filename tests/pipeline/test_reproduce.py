@@ -12,13 +12,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workbench.config import BacktestParameters, Settings, load_settings
+from workbench.config import BacktestParameters, Settings, SweepParameters, WalkForwardParameters, load_settings
 from workbench.data import load_bars, open_store
 from workbench.errors import ArtifactError, ConfigError, DataError
 from workbench.features import REGISTRY, feature
 from workbench.ops import environment
+from workbench.pipeline.choosing import run_walkforward
 from workbench.pipeline.replay import recorded_parameters, split_items
 from workbench.pipeline.reproduce import compare_frames, reproduce
+from workbench.pipeline.rulesweep import run_sweep
 from workbench.pipeline.run import run_backtest
 from workbench.tracking import RunRecord, TrialsLedger, list_records, list_runs, write_record
 
@@ -183,6 +185,28 @@ def test_an_edited_feature_is_blamed(home: Settings) -> None:
     assert list(blamed["name"]) == ["momentum_of_test"]
 
 
+GRID = {"source": "trending(strength=0.3, seed=7, n_bars=700)", "symbols": ["A", "B"], "replicates": 100}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("share", [0.0, 0.2])
+def test_sweeps_and_walk_forward_choices_are_reproduced_too(home: Settings, share: float) -> None:
+    """With a closed lock-box the same bars are read, and the seal is neither moved nor opened."""
+    own = GRID | {"grid": ["fast 5, 10", "slow 30, 60"], "lockbox_share": share}
+    swept = run_sweep(SweepParameters(**own, keep_cells=2), home, now=NOW)  # type: ignore[arg-type]
+    chosen = run_walkforward(
+        WalkForwardParameters(**own, train_size=250, test_size=150),  # type: ignore[arg-type]
+        home,
+        now=NOW,
+    )
+    seals = home.experiments_dir / "lockbox.db"
+    before = (home.ledger_path.read_bytes(), seals.read_bytes() if share else b"")
+    for record in (swept, chosen):
+        found = reproduce(record.run_id, home, now=LATER)
+        assert found.equal, found.differences
+    assert (home.ledger_path.read_bytes(), seals.read_bytes() if share else b"") == before
+
+
 def test_wrong_input_is_told(home: Settings, finished: tuple[Settings, RunRecord]) -> None:
     with pytest.raises(ArtifactError, match="there is no run 'nosuch'"):
         reproduce("nosuch", home, now=NOW)
@@ -203,6 +227,8 @@ def test_flat_parameters_come_back_typed(finished: tuple[Settings, RunRecord]) -
     back, changed = recorded_parameters(dataclasses.replace(record, parameters=own.flat()))
     assert back == own
     assert changed == {}
+    grid = SweepParameters(grid=["fast 5, 10", "kind a, b", "slow 30..60..10"])
+    assert recorded_parameters(dataclasses.replace(record, notebook="sweep", parameters=grid.flat()))[0] == grid
     assert split_items("") == []
 
 

@@ -76,7 +76,8 @@ def decompose(a: Profits, b: Profits, trades: pd.DataFrame | None = None) -> pd.
     Notes
     -----
     Accounting, not causes: a bar that both runs share may differ because of what came before it. What a view cannot
-    place (funding and borrowing among symbols, positions opened by no trade) is a part of its own, ``rest``.
+    place is a part of its own, ``rest``: funding and borrowing among symbols, what the accounts of a sweep gain or lose
+    by being set back to equal shares.
     """
     total = b.total - a.total
     views: dict[str, dict[str, float]] = {"bars": _by_span(a.by_bar, b.by_bar)}
@@ -85,7 +86,8 @@ def decompose(a: Profits, b: Profits, trades: pd.DataFrame | None = None) -> pd.
     if trades is not None:
         views["trades"] = _by_trade(trades)
     if a.costs is not None and b.costs is not None:
-        paid = {f"{kind} paid": -part for kind, part in _difference(a.costs, b.costs).items()}
+        known = {kind for costs in (a.costs, b.costs) for kind, value in costs.items() if value != 0}
+        paid = {f"{kind} paid": -part for kind, part in _difference(a.costs, b.costs).items() if kind in known}
         views["costs"] = {"price moves before costs": total - sum(paid.values())} | paid
     return pd.concat([table_of(view, parts, total) for view, parts in views.items()], ignore_index=True)
 
@@ -198,8 +200,11 @@ def _capital(record: RunRecord) -> float:
 
 
 def _by_symbol(record: RunRecord, equity: pd.Series, capital: float) -> pd.Series | None:
-    """Return each symbol's profit: what it is worth in the end, less what was put into it, fees included."""
-    if "positions" not in record.frames or "fills" not in record.frames:
+    """Return each symbol's profit: what it is worth in the end, less what was put into it, fees included.
+
+    None too for runs of many accounts, whose frames do not say what each account is worth.
+    """
+    if record.notebook not in ("backtest", "train") or not {"positions", "fills"} <= record.frames.keys():
         return None
     positions, fills = record.frame("positions"), record.frame("fills")
     last = positions.iloc[-1].fillna(0.0) * float(equity.iloc[-1])

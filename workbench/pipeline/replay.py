@@ -153,8 +153,19 @@ def _typed(model: type[Parameters], name: str, value: Any) -> Any:
     if typing.get_origin(kind) is not list or not isinstance(value, str):
         return value
     (item,) = typing.get_args(kind)
-    parts = split_items(value)
+    parts = split_items(value) if name != "grid" else _grid_lines(split_items(value))
     return [item(p) for p in parts] if all(item is str or re.fullmatch(r"-?[\d.e+-]+", p) for p in parts) else parts
+
+
+def _grid_lines(parts: list[str]) -> list[str]:
+    """Put the values of a grid's argument back on its line: a line begins with a name and a value."""
+    lines: list[str] = []
+    for part in parts:
+        if re.match(r"[A-Za-z_]\w*\s*[\s:]\s*\S", part) or not lines:
+            lines.append(part)
+        else:
+            lines[-1] += f", {part}"
+    return lines
 
 
 def _complete(trial: Json) -> Json:
