@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from workbench.backtest import simulate
+from workbench.backtest.execution import Execution
 from workbench.backtest.execution.bar_kernels import simulate_execution
 from workbench.backtest.execution.terms import NO_MATRIX, ORDERS, REASONS, Tape, Terms
 from workbench.backtest.kernel import simulate_bars
+from workbench.risk import periods_per_year
 
 pytestmark = pytest.mark.slow
 FIXTURES = [HealthCheck.function_scoped_fixture]
@@ -130,3 +135,55 @@ def test_with_all_options_off_it_is_the_plain_kernel_bit_for_bit(data, execution
     order = np.lexsort((fills[:, 1], fills[:, 0]))
     np.testing.assert_array_equal(fills[order, :6], plain[3])
     assert not charges.any()
+
+
+def trailing(values: np.ndarray, window: int, *, of_returns: bool) -> np.ndarray:
+    """Trailing σ of an asset's own returns, or the mean of its volume, carried over rests; one value at a time."""
+    out = np.full(values.shape, np.nan)
+    for j, row in enumerate(values):
+        seen, last, latest = [], None, np.nan
+        for t, value in enumerate(row):
+            if not np.isnan(value):
+                if not of_returns:
+                    seen.append(value)
+                elif last is not None:
+                    seen.append(value / last - 1.0)
+                last = value
+                if len(seen) >= window:
+                    latest = np.std(seen[-window:], ddof=1) if of_returns else np.mean(seen[-window:])
+            out[j, t] = latest
+    return out
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=FIXTURES)
+@given(data=st.data())
+def test_the_public_face_is_the_twin(data, execution_twin, execution_cases):
+    """Through `simulate` with an `Execution` and frames: names, units, trailing volatility and volume, finer bars."""
+    case = data.draw(execution_cases.drawn())
+    rules = case.rules
+    assume(rules.get("maintenance", 0.0) * rules.get("leverage", 1.0) < 1)
+    tape = {k: v for k, v in case.tape.items() if k in QUOTES}
+    if "funding" in case.tape:
+        tape |= {k: case.tape[k] for k in ("funding", "mark") if k in case.tape}
+    tape["volatility"] = trailing(tape["close"], 3, of_returns=True)
+    tape["usual_volume"] = trailing(tape["volume"], 3, of_returns=False)
+    positions, bars, finer = execution_cases.frames_of(case)
+    case = replace(case, tape=tape, rules=rules | {"year": periods_per_year(bars.index)})
+    theirs = execution_cases.run_twin(execution_twin, case)
+    options = execution_cases.options_of(case, list(positions.columns))
+    execution = Execution(**options, volatility_window=3, funding="funding" in case.tape)
+    ours = simulate(
+        positions,
+        bars,
+        rebalance="on_change" if rules["on_change"] else "every_bar",
+        execution=execution,
+        finer=finer,
+    )
+    size = max(1.0, *theirs.equity, float(np.abs(np.array(theirs.cash)).max()))
+    np.testing.assert_allclose(ours.equity, theirs.equity, rtol=1e-8, atol=1e-9 * size)
+    np.testing.assert_allclose(ours.cash, theirs.cash, rtol=1e-8, atol=1e-9 * size)
+    rows = sorted(enumerate(theirs.fills), key=lambda row: (row[1].bar, row[0]))
+    assert ours.fills["reason"].tolist() == [f.reason for _, f in rows]
+    assert ours.fills["liquidity"].tolist() == ["maker" if f.maker else "taker" for _, f in rows]
+    charged = ours.costs[["funding", "borrow", "interest"]]
+    np.testing.assert_allclose(charged, np.array(theirs.charges), rtol=1e-7, atol=1e-10 * size)
