@@ -29,6 +29,7 @@ for verb, (where, about) in {
     "run": ("nightly:run", "Run one notebook with checked parameters and write its report."),
     "reproduce": ("reproduce:reproduce", "Rebuild a finished run and compare every number, naming what changed."),
     "compare": ("compare:compare", "Say what differs between two runs, and how much of the profit each part explains."),
+    "search": ("search:search", "Search a backtest's parameters on validation folds; every trial is counted."),
     "app": ("serve:serve_app", "Serve the notebooks as pages on 127.0.0.1."),
     "up": ("serve:up", "Start the pages, JupyterLab and the MLflow UI together."),
     "lab": ("serve:lab", "Open JupyterLab on the notebooks."),
