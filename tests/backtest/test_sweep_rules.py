@@ -108,6 +108,22 @@ def test_defaults_bounds_and_words_are_listed(name):
         assert not rule.accepts(**{argument: own.high + 1})
 
 
+@pytest.mark.parametrize("name", sorted(SWEEP_RULES))
+def test_late_listings_holes_and_empty_columns_are_ones_own_bars(cases, name):
+    close = cases.market(6, 200, 4)["close"].to_numpy().copy()
+    close[:70, 0] = np.nan
+    close[150:, 1] = np.nan
+    close[[3, 80, 81], 2] = np.nan
+    close[:, 3] = np.nan
+    rule, arguments = SWEEP_RULES[name].function, OTHER_ARGUMENTS[name]
+    targets = rule(close, **arguments)
+    for j in range(3):
+        known = ~np.isnan(close[:, j])
+        np.testing.assert_array_equal(targets[known, j], rule(close[known, j : j + 1], **arguments)[:, 0])
+        assert np.isnan(targets[~known, j]).all()
+    assert np.isnan(targets[:, 3]).all()
+
+
 def test_a_constant_price_is_no_extreme():
     flat = np.full((200, 1), 0.1)
     for rule in (momentum, mean_reversion, breakout):

@@ -104,11 +104,16 @@ def fill_targets(
     if whole:
         kernel(closes, *arguments, targets)
         return
-    targets[:] = np.nan
     for j in range(len(closes)):
-        known = ~np.isnan(closes[j])
-        own = np.full((1, int(known.sum())), np.nan)
-        kernel(np.ascontiguousarray(closes[j : j + 1, known]), *arguments, own)
+        known = np.flatnonzero(closes[j] == closes[j])  # NaN is the one value that differs from itself
+        first, stop = (int(known[0]), int(known[-1]) + 1) if len(known) else (0, 0)
+        targets[j, :first] = targets[j, stop:] = np.nan
+        if len(known) == stop - first:  # listed late or gone early, without holes
+            kernel(closes[j : j + 1, first:stop], *arguments, targets[j : j + 1, first:stop])
+            continue
+        own = np.empty((1, len(known)))
+        kernel(closes[j : j + 1, known], *arguments, own)
+        targets[j] = np.nan
         targets[j, known] = own[0]
 
 
