@@ -59,8 +59,8 @@ def test_a_search_that_cannot_be_is_one_line(settings: Settings, capsys: pytest.
 
 @pytest.mark.slow
 def test_a_search_tells_the_best_and_what_it_is_worth(home: Settings, capsys: pytest.CaptureFixture[str]) -> None:
-    fixed = ("source=planted(strength=0.7, seed=7, n_bars=1100)", "symbols=[P]", "features=[ret(1), volume_z(20)]", "train_size=400",
-             "test_size=200", "replicates=100", "null_draws=0")  # fmt: skip
+    fixed = ("source=planted(strength=0.7, seed=7, n_bars=1100)", "symbols=[P]", "features=[ret(1), volume_z(20)]",
+             "train_size=400", "test_size=200", "replicates=100", "null_draws=0")  # fmt: skip
     words = ["search", "-s", "horizon=choice(1, 5)", "--sampler", "grid"]
     words += [word for text in fixed for word in ("-p", text)]
     assert main(words) == 0
