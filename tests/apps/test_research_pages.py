@@ -293,7 +293,7 @@ def test_a_comparison_opens_its_pair_and_names_the_command_for_another(
     page = ComparePage(compared, settings)
     view = page.view()
     assert (page.a, page.b) == (record.run_id, OTHER)
-    assert "B earned +3.00% more than A" in text_of(view).replace("\u202f", "").replace(" %", "%")
+    assert "B earned 3.00% more than A" in text_of(view).replace("\u202f", "").replace(" %", "%")
     page.b = third.run_id
     assert f"workbench run compare -p a={record.run_id[:12]} -p b={third.run_id[:12]}" in text_of(view)
     assert "more than A" not in text_of(view)
@@ -325,7 +325,7 @@ def test_truth_says_its_rates_with_intervals(told: RunRecord, settings: Settings
     assert "of 12 · 52% to 98%" in text.replace(" %", "%").replace("\u202f", "")
     markets = tab(page, "Markets")
     assert "24 of 24 judged" in text_of(markets)
-    select_of(markets, "Verdict").value = True
+    select_of(markets, "Verdict").value = "passed"
     n_passed = int(told.frame("markets")["passed"].sum())
     assert f"{n_passed} of 24 judged" in text_of(markets)
     select_of(markets, "Truth").value = "noise"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from workbench.tracking import RunRecord
 
 _COMPARED = ("backtest", "train", "sweep", "walkforward")
-_KINDS = {"all that differ": None, "only in A": "only_a", "only in B": "only_b", "in both, changed": "changed"}
+_KINDS = {"all that differ": "", "only in A": "only_a", "only in B": "only_b", "in both, changed": "changed"}
 _MOST = 200
 
 
@@ -89,7 +89,7 @@ class ComparePage(RunPage):
         parts.load_panel()
         if self.record is None and len(self.param["a"].objects) < 2:
             return self._empty()
-        css = {"stylesheets": [parts.WIDGET_CSS], "margin": (0, 10, 0, 0), "width": 440}
+        css = {"stylesheets": [parts.WIDGET_CSS], "margin": (0, 10, 0, 0), "width": 500}
         bar = pn.FlexBox(
             *(pn.widgets.Select.from_param(self.param[n], **css) for n in ("a", "b")), margin=(0, 0, 10, 0)
         )
@@ -111,7 +111,7 @@ class ComparePage(RunPage):
 
     def _head_html(self) -> str:
         gap = self.record.metrics.get("pnl_difference", float("nan"))
-        words = "A and B earned the same" if gap == 0 else f"B earned {signed_percent(gap)} more than A"
+        words = "A and B earned the same" if gap == 0 else f"B earned {percent(gap, 2)} more than A"
         if gap < 0:
             words = f"B earned {percent(-gap, 2)} less than A"
         return headline(parts.badge(words, "calm", "Total return on the cash at the start"), self._line())
@@ -178,7 +178,7 @@ class ComparePage(RunPage):
         table = self.record.frame("trade_differences")
         return parts.redrawn(
             {"kind": _KINDS},
-            lambda kind: [parts.table(charts.trade_differences_table(table, kind=kind, limit=300), height=640)],
+            lambda kind: [parts.table(charts.trade_differences_table(table, kind=kind or None, limit=300), height=640)],
         )
 
     def _lineage(self) -> Sequence[Any]:

@@ -18,6 +18,8 @@ CARD = {
     "border-radius": "10px",
     "padding": "10px 12px",
 }
+WIDE = 640
+"""Pixels that a chart with a long title or a legend of five needs."""
 _HERE = Path(__file__).parent
 WIDGET_CSS = (_HERE / "widgets.css").read_text(encoding="utf-8")
 TABS_CSS = (_HERE / "tabs.css").read_text(encoding="utf-8")
@@ -106,7 +108,7 @@ def column(*objects: Any) -> Any:
 def pairs(cards: Sequence[Any]) -> list[Any]:
     """Return cards two by two side by side; an odd one at the end has the whole width."""
     rows = [list(cards[i : i + 2]) for i in range(0, len(cards), 2)]
-    return [beside(*row, weights=(1, 1)) if len(row) == 2 else row[0] for row in rows]
+    return [beside(*row, weights=(1, 1), least=WIDE) if len(row) == 2 else row[0] for row in rows]
 
 
 def redrawn(
@@ -146,10 +148,10 @@ def redrawn(
     return [card(*bar, place)]
 
 
-def beside(*objects: Any, weights: Sequence[int]) -> Any:
-    """Return columns side by side in the proportion of ``weights``; below 900 px they stack."""
+def beside(*objects: Any, weights: Sequence[int], least: int = 420) -> Any:
+    """Return columns side by side in the proportion of ``weights``; where one has not ``least`` pixels they stack."""
     for item, weight in zip(objects, weights, strict=True):
-        item.styles = {**item.styles, "flex": f"{weight} 1 0", "min-width": "min(100%, 420px)"}
+        item.styles = {**item.styles, "flex": f"{weight} 1 0", "min-width": f"min(100%, {least}px)"}
     css = ":host { flex-wrap: wrap; gap: 12px; align-items: flex-start; }"
     return pn.Row(*objects, stylesheets=[css], sizing_mode="stretch_width", margin=0)
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import panel as pn
-
 from workbench import charts
 from workbench.apps import parts
 
@@ -41,7 +39,7 @@ def overview(record: RunRecord, *, log_scale: bool = True) -> list[Any]:
         return []
     numbers = parts.card(parts.table(charts.metrics_table(record.metrics, record.baselines), height=760))
     gates = [parts.card(parts.table(charts.gates_table(record.verdict)))] if record.verdict.get("gates") else []
-    return [parts.beside(*curves, numbers, weights=(1, 1)), *gates]
+    return [parts.beside(*curves, numbers, weights=(1, 1), least=parts.WIDE), *gates]
 
 
 def luck(record: RunRecord) -> list[Any]:
@@ -140,7 +138,8 @@ def trades(record: RunRecord) -> list[Any]:
     )
     excursions = [parts.card(parts.chart(charts.excursions_chart(table)))] if "mae" in table else []
     return [
-        parts.beside(statistics, parts.column(*results, sides), weights=(1, 1)),
+        *parts.pairs([statistics, *results]),
+        sides,
         *excursions,
         *parts.redrawn(_kinds(table), lambda **chosen: [_listed(table, **chosen)]),
     ]
@@ -194,14 +193,19 @@ def folds(record: RunRecord) -> list[Any]:
     return built
 
 
-def lineage(record: RunRecord, *, trial: bool = True) -> Sequence[Any]:
+def lineage(record: RunRecord) -> Sequence[Any]:
     """Return what it takes to make the run again: parameters, data, trial, environment."""
-    facts = [
-        charts.facts_table(record.parameters, caption="Parameters"),
-        charts.facts_table(record.dataset, caption="Data set"),
-        *([charts.facts_table(record.trial, caption="Trial")] if trial else []),
-        charts.facts_table(record.environment, caption="Environment"),
-    ]
-    left, *right = [parts.card(parts.table(f)) for f in facts]
-    again = parts.card(parts.markup(f"Made again, bit for bit: <code>workbench reproduce {record.run_id[:12]}</code>"))
-    return [parts.beside(left, pn.Column(*right, again, sizing_mode="stretch_width", margin=0), weights=(1, 1))]
+    facts = {
+        "Parameters": record.parameters,
+        "Data set": record.dataset,
+        "Trial": record.trial,
+        "Environment": record.environment,
+    }
+    tables = [parts.card(parts.table(charts.facts_table(f, caption=c))) for c, f in facts.items() if f]
+    if record.trial:
+        again = f"Made again and compared, bit for bit: <code>workbench reproduce {record.run_id[:12]}</code>"
+        tables.append(parts.card(parts.markup(again)))
+    if len(tables) < 2:
+        return tables or [parts.card(parts.markup("This run left no lineage."))]
+    left, *right = tables
+    return [parts.beside(left, parts.column(*right), weights=(1, 1))]

@@ -10,6 +10,7 @@ from workbench.apps import parts, sections
 from workbench.apps.parts import Tile
 from workbench.apps.runpage import RunPage
 from workbench.charts.tables import EMPTY, number, percent, whole
+from workbench.charts.theme import label_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,12 +76,12 @@ class TruthPage(RunPage):
         choices: dict[str, dict[str, Any]] = {
             "truth": {"all": "", **{str(k): str(k) for k in dict.fromkeys(markets["kind"])}},
             "judged_by": {"all": "", **{str(k): str(k) for k in dict.fromkeys(markets["way"])}},
-            "verdict": {"all": None, "passed": True, "refused": False},
+            "verdict": {"all": "", "passed": "passed", "refused": "refused"},
         }
         return parts.redrawn(choices, lambda **chosen: [_listed(markets, **chosen)])
 
     def _lineage(self) -> Sequence[Any]:
-        return sections.lineage(self.record, trial=False)
+        return sections.lineage(self.record)
 
 
 def truth_page(record: RunRecord | None, settings: Settings | None = None) -> Any:
@@ -96,9 +97,14 @@ def _rate(m: dict[str, float], key: str, name: str, count: str) -> Tile:
     return Tile(name, percent(m[key]), f"{of}{spread}", "Below: number judged and exact 95 % interval")
 
 
-def _listed(markets: pd.DataFrame, truth: str, judged_by: str, verdict: bool | None) -> Any:
+def _listed(markets: pd.DataFrame, truth: str, judged_by: str, verdict: str) -> Any:
     chosen = markets
-    for column, value in (("kind", truth or None), ("way", judged_by or None), ("passed", verdict)):
+    wanted = {
+        "kind": truth or None,
+        "way": judged_by or None,
+        "passed": {"passed": True, "refused": False}.get(verdict),
+    }
+    for column, value in wanted.items():
         chosen = chosen if value is None else chosen[chosen[column] == value]
     if chosen.empty:
         return parts.markup(parts.notice("No market is like this.", "good"))
@@ -111,7 +117,11 @@ def _written(markets: pd.DataFrame, odds: Sequence[str]) -> pd.DataFrame:
     """Return the markets as a person reads them: verdicts in words, probabilities with three decimals."""
     written = {c: [EMPTY if v != v else number(float(v), 3) for v in markets[c]] for c in odds if c in markets}
     passed = ["✓ passed" if v else "✗ refused" for v in markets["passed"]]
-    refused = {"refused_by": markets["refused_by"].str.replace("_", " ")} if "refused_by" in markets else {}
+    refused = (
+        {"refused_by": [", ".join(label_of(g) for g in str(v).split(", ")) for v in markets["refused_by"]]}
+        if "refused_by" in markets
+        else {}
+    )
     names = {
         "kind": "truth",
         "way": "judged by",
