@@ -145,18 +145,33 @@ class Execution:
                 f"execution: maintenance_margin {self.maintenance_margin:g} at leverage {self.leverage:g} liquidates a "
                 f"full position at once; keep it below {1 / self.leverage:g}"
             )
+        self._check_tiers()
+        stops = self.stop_loss or self.trailing_stop
+        wide = (1.0, 1.0) if self.widen_stops is None else self.widen_stops
+        if len(wide) != 2 or not all(1 <= factor < math.inf for factor in wide):
+            raise ConfigError(f"execution: widen_stops must be two factors of 1 or more, as (1.5, 2.5), got {wide}")
+        asked = {
+            "widen_stops": self.widen_stops is not None,
+            "stop_limit_bps": self.stop_limit_bps is not None,
+            "max_loss": self.max_loss > 0,
+        }
+        for name, given in asked.items():
+            if given and not stops:
+                raise ConfigError(f"execution: {name} needs a stop; add stop_loss or trailing_stop")
+        if self.offset_bps and self.order == "market":
+            raise ConfigError("execution: offset_bps needs an order that waits; set order to 'limit' or 'stop'")
+        if self.liquidation_fee_bps and not self.maintenance_margin:
+            raise ConfigError("execution: liquidation_fee_bps needs a maintenance_margin below which it is due")
+
+    def _check_tiers(self) -> None:
+        for tier in self.fee_tiers:
+            if len(tier) != 3:
+                raise ConfigError(f"execution: fee_tiers must be (from_value, maker_bps, taker_bps), got {tier!r}")
+            for name, value, low in zip(("from_value", "maker_bps", "taker_bps"), tier, (0, -100, 0), strict=True):
+                _check(f"{name} of fee_tiers", value, low, math.inf if name == "from_value" else 9_999.0)
         values = [tier[0] for tier in self.fee_tiers]
-        if values != sorted(values) or any(len(tier) != 3 or tier[0] < 0 for tier in self.fee_tiers):
-            raise ConfigError("execution: fee_tiers must be (from_value, maker_bps, taker_bps) with values that rise")
-        if self.widen_stops is not None:
-            if len(self.widen_stops) != 2 or min(self.widen_stops) < 1:
-                raise ConfigError(
-                    f"execution: widen_stops must be two factors of 1 or more, as (1.5, 2.5), got {self.widen_stops}"
-                )
-            if not (self.stop_loss or self.trailing_stop):
-                raise ConfigError("execution: widen_stops needs a stop to widen; add stop_loss or trailing_stop")
-        if self.stop_limit_bps is not None and not (self.stop_loss or self.trailing_stop):
-            raise ConfigError("execution: stop_limit_bps needs a stop; add stop_loss or trailing_stop")
+        if values != sorted(values):
+            raise ConfigError(f"execution: from_value of fee_tiers must rise, got {values}")
 
     @property
     def needs_range(self) -> bool:
@@ -189,14 +204,15 @@ class Execution:
         return cls(fee_bps=fee_bps, slippage_bps=slippage_bps, **options_of(specs))
 
     def describe(self) -> list[str]:
-        """Return what is not as in the plain bar, one ``name value`` each, in the order of the fields."""
-        told = []
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if value != field.default or field.name in ("fee_bps", "slippage_bps"):
-                shown = dict(sorted(value.items())) if isinstance(value, Mapping) else value
-                told.append(f"{field.name} {shown:g}" if isinstance(shown, float) else f"{field.name} {shown}")
-        return told
+        """Return in plain words what is not as in the plain bar, in the order of the fields; both costs always.
+
+        >>> Execution(fee_bps=4, stop_loss=0.05).describe()
+        ["taker's fee 4 bps", 'slippage 2 bps', 'stop-loss at 5 % from the entry price']
+        """
+        from workbench.backtest.execution.telling import told
+
+        values = [(f.name, getattr(self, f.name), f.default) for f in fields(self)]
+        return [told(name, v) for name, v, plain in values if v != plain or name in ("fee_bps", "slippage_bps")]
 
 
 def _check(name: str, value: object, low: float, high: float) -> None:
