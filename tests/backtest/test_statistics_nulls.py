@@ -138,7 +138,8 @@ def test_p_values_count_the_value_itself():
 
 
 def test_earned_returns_are_from_the_next_open_to_the_one_after():
-    np.testing.assert_allclose(earned_returns([100.0, 110.0, 121.0, 60.5]), [0.1, -0.5, 0, 0])
+    opens = [100.0, 110.0, 121.0, 60.5, 121.0]
+    np.testing.assert_allclose(earned_returns(opens), [0.1, -0.5, 1.0, 0, 0])
     np.testing.assert_allclose(earned_returns(np.array([[1.0], [np.nan], [2.0], [3.0]])), [[0], [0.5], [0], [0]])
 
 

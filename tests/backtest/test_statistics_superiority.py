@@ -33,7 +33,7 @@ def test_trials_near_the_threshold_are_recentred_as_arch_does():
 
     rng = np.random.default_rng(8)
     noise = rng.normal(0, 0.01, (300, 30))
-    errors = np.linspace(-2.6, -0.2, 30) * 0.01 / np.sqrt(300)
+    errors = np.linspace(-2.6, 1.5, 30) * 0.01 / np.sqrt(300)
     returns = noise - noise.mean(axis=0) + errors
     ours = superior_ability(returns, replicates=300, block_length=1, seed=2)
     spa = SPA(np.zeros(300), -returns, block_size=1, reps=300, seed=2)
