@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 from workbench.backtest import WalkForward, grid, sma_crossover, sweep
 from workbench.backtest.scale import KeptParts, SweepCancelledError, choose_backend, fan_out
 from workbench.backtest.sweeping.choosing import walk_forward_sweep
+from workbench.backtest.sweeping.identity import rule_identity
 from workbench.errors import ConfigError, DataError, WorkbenchError
 
 CELLS = grid(fast=[2, 3, 5, 7], slow=[10, 20, 30])
@@ -206,6 +208,35 @@ def test_other_content_is_another_folder(bars, cases, tmp_path):
     walk_forward_sweep(bars, sma_crossover, CELLS, WalkForward(100, 50), folder=tmp_path)
     walk_forward_sweep(bars, sma_crossover, CELLS, WalkForward(100, 50), folder=tmp_path, stateless=True)
     assert folders() == 9
+
+
+def test_a_rule_is_known_by_all_that_it_holds():
+    class Held:
+        def __init__(self, level):
+            self.level = level
+
+        def rule(self, close, n):
+            return close * 0 + self.level * n
+
+    def closing_over(level):
+        return lambda close, n: close * 0 + level * n
+
+    def by_default(level):
+        def rule(close, n, level=level):
+            return close * 0 + level * n
+
+        return rule
+
+    for made in (
+        closing_over,
+        by_default,
+        lambda level: functools.partial(closing_over(level), n=1),
+        lambda level: functools.partial(by_default(1.0), level=level),
+    ):
+        assert rule_identity(made(0.5)) == rule_identity(made(0.5))
+        assert rule_identity(made(0.5)) != rule_identity(made(0.6))
+    assert rule_identity(Held(0.5).rule) != rule_identity(Held(0.6).rule)
+    assert rule_identity(sma_crossover) == "sma_crossover 1"
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])

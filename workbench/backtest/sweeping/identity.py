@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +34,13 @@ def rule_identity(function: PositionFunction) -> str:
         return f"{rule.name} {rule.version}"
     from workbench.features.codehash import deep_hash
 
+    if isinstance(function, partial):
+        bound = [*function.args, *function.keywords.items()]
+        return f"{rule_identity(function.func)} {[deep_hash(lambda v=value: v) for value in bound]}"
     name = getattr(function, "__qualname__", type(function).__qualname__)
-    return f"{function.__module__}.{name} {deep_hash(function)}"
+    owner = getattr(function, "__self__", None)  # a method's numbers depend on its object too
+    own = f" {deep_hash(owner)}" if owner is not None else ""
+    return f"{function.__module__}.{name} {deep_hash(function)}{own}"
 
 
 @lru_cache(maxsize=1)
