@@ -159,9 +159,17 @@ def _headline(record: RunRecord) -> str:
         found, n, tests = (int(metrics[k]) for k in ("n_found", "n_features", "n_tests"))
         largest = f"largest rank IC {metrics['largest_rank_ic']:.3f}"
         return f"{found} of {n} features found among {tests} tests, {largest}{refused}"
+    if record.notebook == "truth":
+        rates = f"false discoveries {metrics['false_discovery_rate']:.0%}, power {metrics['power']:.0%}"
+        return f"{rates}, of {metrics['n_noise']:.0f} and {metrics['n_planted']:.0f} judged"
+    if record.notebook == "compare":
+        a, b = (f"{metrics[k]:+.2%}" for k in ("pnl_a", "pnl_b"))
+        return f"A earned {a}, B {b}; {len(record.frame('differences'))} differences"
+    overfit = metrics.get("probability_of_backtest_overfitting", float("nan"))
+    luck = "" if overfit != overfit else f"overfitting {overfit:.2f}, "
     verdict = "passes every gate" if record.verdict.get("passed") else "refused by the gates"
     return (
         f"Sharpe {metrics['sharpe_ratio']:.2f}, deflated {metrics['deflated_sharpe_ratio']:.2f}, "
-        f"drawdown {metrics['max_drawdown']:.1%}, "
+        f"{luck}drawdown {metrics['max_drawdown']:.1%}, "
         f"trial {record.trial['number']} of {record.trial['n_trials']}, {verdict}"
     )

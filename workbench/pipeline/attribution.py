@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("view", "source", "pnl", "share")
 TRADE_COLUMNS = ("symbol", "side", "entry_time", "kind", "pnl_a", "pnl_b", "return_a", "return_b")
+Trade = Mapping[Any, Any]
 _NOTHING = 1e-12
 _STRATEGY = "strategy"
 
@@ -123,10 +125,9 @@ def match_trades(a: pd.DataFrame, b: pd.DataFrame, bar: pd.Timedelta) -> pd.Data
         ours, theirs = (
             t[(t["symbol"] == symbol) & (t["side"] == side)].sort_values("entry_time", kind="stable") for t in (a, b)
         )
+        first, second = ours.to_dict("records"), theirs.to_dict("records")
         for i, j in _pairs(ours["entry_time"], theirs["entry_time"], bar):
-            one = None if i is None else ours.iloc[i]
-            two = None if j is None else theirs.iloc[j]
-            rows.append(_trade_row(symbol, side, one, two))
+            rows.append(_trade_row(symbol, side, None if i is None else first[i], None if j is None else second[j]))
     table = pd.DataFrame(rows, columns=list(TRADE_COLUMNS))
     return table.sort_values(["entry_time", "symbol"], kind="stable", ignore_index=True)
 
@@ -153,7 +154,7 @@ def _pairs(a: pd.Series, b: pd.Series, bar: pd.Timedelta) -> list[tuple[int | No
     return pairs + [(None, j) for j in range(len(right)) if j not in taken]
 
 
-def _trade_row(symbol: str, side: str, one: pd.Series | None, two: pd.Series | None) -> tuple[object, ...]:
+def _trade_row(symbol: str, side: str, one: Trade | None, two: Trade | None) -> tuple[object, ...]:
     nan = float("nan")
     if one is None or two is None:
         own = one if one is not None else two
@@ -163,7 +164,9 @@ def _trade_row(symbol: str, side: str, one: pd.Series | None, two: pd.Series | N
         return symbol, side, own["entry_time"], "only_a" if two is None else "only_b", *sides
     times = all(one[c] == two[c] or (pd.isna(one[c]) and pd.isna(two[c])) for c in ("entry_time", "exit_time"))
     numbers = [(float(one[c]), float(two[c])) for c in ("entry_price", "exit_price", "return")]
-    same = times and all(np.isclose(x, y, rtol=1e-9, atol=1e-12, equal_nan=True) for x, y in numbers)
+    same = times and all(
+        math.isclose(x, y, rel_tol=1e-9, abs_tol=1e-12) or (math.isnan(x) and math.isnan(y)) for x, y in numbers
+    )
     kind = "same" if same else "changed"
     return symbol, side, one["entry_time"], kind, one["pnl"], two["pnl"], one["return"], two["return"]
 

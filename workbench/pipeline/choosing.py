@@ -73,6 +73,7 @@ def evaluate_choices(
         objective=parameters.objective,
         stateless=parameters.stateless,
         rebalance=terms.rebalance,
+        capital=terms.capital,
         backend=settings.sweep_backend,
         address=settings.dask_address or None,
         folder=settings.sweeps_dir,

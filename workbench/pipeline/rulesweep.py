@@ -95,6 +95,7 @@ def evaluate_sweep(parameters: SweepParameters, settings: Settings, now: datetim
         function,
         configurations,
         rebalance=terms.rebalance,
+        capital=terms.capital,
         blocks=parameters.blocks,
         backend=settings.sweep_backend,
         address=settings.dask_address or None,
