@@ -80,7 +80,8 @@ def earned_returns(opens: npt.ArrayLike) -> FloatArray:
     Returns
     -------
     array
-        ``open[t + 2] / open[t + 1] − 1`` in row t, 0 in the last two rows and where a price is missing.
+        ``open[t + 2] / open[t + 1] − 1`` in row t, 0 in the last two rows and where a price is missing. Rows are
+        decisions: set beside another series by its bars, they are early by one.
     """
     prices = np.asarray(opens, dtype=np.float64)
     earned = np.zeros_like(prices)
