@@ -58,6 +58,8 @@ def keep(
         found = find(tracker.run_id)
         progress(0.95, "keeping the record")
         environment = describe_environment(settings.home) | dict(found.environment)
+        if found.verdict:
+            environment["truth"] = own_errors(settings)
         record = RunRecord(
             run_id=tracker.run_id,
             notebook=parameters.notebook,
@@ -77,6 +79,25 @@ def keep(
         log(record, settings, found.model, experiment)
     progress(1.0, "done")
     return record
+
+
+def own_errors(settings: Settings) -> str:
+    """Return how often this pipeline's gates were wrong when last measured, in words; empty if they never were."""
+    from workbench.tracking import list_records, read_record
+
+    table = list_records(settings)
+    found = table.loc[table["notebook"] == "truth", "run_id"]
+    if found.empty:
+        return ""
+    m = read_record(str(found.iloc[0]), settings).metrics
+    parts = [
+        f"{words} {m[key]:.0%} ({m[f'{key}_low']:.0%} to {m[f'{key}_high']:.0%} of {m[count]:.0f})"
+        for words, key, count in (
+            ("false discoveries", "false_discovery_rate", "n_noise"),
+            ("power", "power", "n_planted"),
+        )
+    ]
+    return ", ".join(parts)
 
 
 def log(record: RunRecord, settings: Settings, model: Path | None = None, experiment: str = "") -> None:
