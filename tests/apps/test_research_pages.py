@@ -342,10 +342,10 @@ def test_five_research_pages_are_one_group_of_the_rail() -> None:
 
 
 WALK = {
-    "backtest": (("Overfitting, PBO", "0.312"), {"Luck": "Null", "Trades": "Exit reason"}),
-    "sweep": (("spike, score", "Metric"), {"Cells": "Best by", "Luck": "independent"}),
+    "backtest": (("Overfitting, PBO", "0.312"), {"Luck": "Null"}),
+    "sweep": (("spike, score", "Metric"), {"Cells": "Best by"}),
     "walkforward": (("In → out of sample",), {"Periods": "August 2015"}),
-    "compare": (("more than A",), {"Differences": "seed", "Trades": "only in B"}),
+    "compare": (("more than A",), {"Trades": "only in B"}),
     "truth": (("tell noise from signal",), {"Markets": "24 of 24 judged"}),
 }
 
@@ -375,3 +375,4 @@ def test_a_person_reads_every_research_page(
             for title, shows in tabs.items():
                 seen.page.get_by_text(title, exact=True).first.click()
                 seen.wait_for(shows)
+            seen.page.wait_for_timeout(1000)  # the server must not be writing when the page is left

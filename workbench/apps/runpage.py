@@ -74,7 +74,7 @@ class RunPage(param.Parameterized):
 
     def _controls(self) -> list[Any]:
         css = {"stylesheets": [parts.WIDGET_CSS]}
-        select = pn.widgets.Select.from_param(self.param.run, width=500, margin=0, **css)
+        select = pn.widgets.Select.from_param(self.param.run, width=520, margin=0, **css)
         if not self.has_equity:
             return [select]
         return [select, pn.widgets.Checkbox.from_param(self.param.log_scale, margin=(22, 0, 0, 8), **css)]

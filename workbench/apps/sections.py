@@ -33,13 +33,13 @@ def drawn(record: RunRecord, frame: str, *builders: Callable[[pd.DataFrame], Any
 
 
 def overview(record: RunRecord, *, log_scale: bool = True) -> list[Any]:
-    """Return equity and drawdown beside the measures and their baselines, and the gates below."""
+    """Return equity and drawdown beside the gates, and below them the measures with their baselines."""
     curves = drawn(record, "returns", lambda f: charts.equity_chart(f, log=log_scale), charts.drawdown_chart)
     if not curves:
         return []
-    numbers = parts.card(parts.table(charts.metrics_table(record.metrics, record.baselines), height=760))
+    numbers = parts.card(parts.table(charts.metrics_table(record.metrics, record.baselines), height=560))
     gates = [parts.card(parts.table(charts.gates_table(record.verdict)))] if record.verdict.get("gates") else []
-    return [parts.beside(*curves, numbers, weights=(1, 1), least=parts.WIDE), *gates]
+    return [parts.beside(*curves, parts.column(*gates, numbers), weights=(1, 1), least=parts.WIDE)]
 
 
 def luck(record: RunRecord) -> list[Any]:
@@ -87,12 +87,10 @@ def periods(record: RunRecord) -> list[Any]:
     returns = record.frame("returns")
     built = [
         parts.card(parts.shown(charts.calendar_table(returns))),
-        *parts.pairs([
-            parts.card(parts.chart(charts.annual_chart(returns))),
-            *parts.redrawn(
-                {"rolling": {k: k for k in _ROLLING}}, lambda rolling: [parts.chart(_ROLLING[rolling](returns))]
-            ),
-        ]),
+        parts.card(parts.chart(charts.annual_chart(returns))),
+        *parts.redrawn(
+            {"rolling": {k: k for k in _ROLLING}}, lambda rolling: [parts.chart(_ROLLING[rolling](returns))]
+        ),
         *parts.pairs([
             parts.card(parts.chart(charts.drawdown_periods_chart(returns))),
             parts.card(parts.table(charts.drawdown_periods_table(returns))),
