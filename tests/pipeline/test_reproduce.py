@@ -210,10 +210,12 @@ def test_sweeps_and_walk_forward_choices_are_reproduced_too(home: Settings, shar
 def test_wrong_input_is_told(home: Settings, finished: tuple[Settings, RunRecord]) -> None:
     with pytest.raises(ArtifactError, match="there is no run 'nosuch'"):
         reproduce("nosuch", home, now=NOW)
+    with pytest.raises(ArtifactError, match="no finished run in .* to rebuild"):
+        reproduce("latest", dataclasses.replace(home, experiments_dir=home.home / "none"), now=NOW)
     with pytest.raises(ConfigError, match="tolerance must be 0 or above, got -1"):
         reproduce("latest", home, now=NOW, tolerance=-1)
     other = dataclasses.replace(finished[1], notebook="truth")
-    with pytest.raises(ConfigError, match=r"notebook 'truth' cannot be computed again, only runs of backtest"):
+    with pytest.raises(ConfigError, match=r"notebook 'truth' cannot be computed again; name one of backtest"):
         reproduce(other, home, now=NOW)
 
 

@@ -39,9 +39,9 @@ def new_home(home_in: Callable[[Path], Settings], tmp_path: Path) -> Callable[[s
 def quick(parameters: BacktestParameters, inner: Dataset, _settings: Settings, report: Report) -> Validated:
     """A trial without a model: the best horizon is 5."""
     score = -abs(parameters.horizon - 5) + parameters.neutral_band
-    stop = report(1, score)
+    stop = report(1, score) or report(2, score)
     returns = pd.Series(np.linspace(-0.01, 0.011, 60), index=inner.bars.index[:60])
-    return Validated(score, returns, 1, stop)
+    return Validated(score, returns, 2, stop)
 
 
 QUICK = {"horizon": "int(1, 10)", "neutral_band": "float(0, 0.4)"}
@@ -79,32 +79,32 @@ def test_a_killed_search_goes_on_and_gives_the_same_trials(
     new_home: Callable[[str], Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("workbench.pipeline.search.validate", quick)
-    whole = run(new_home("whole"), n_trials=16, space=QUICK)
+    whole = run(new_home("whole"), n_trials=12, space=QUICK)
     home = new_home("killed")
     add, seen = KeptTrials.add, []
 
     def killed(self: KeptTrials, outcome: Outcome) -> None:
         add(self, outcome)
         seen.append(outcome.number)
-        if len(seen) == 12:
+        if len(seen) == 10:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(KeptTrials, "add", killed)
         with pytest.raises(KeyboardInterrupt):
-            run(home, n_trials=16, space=QUICK)
+            run(home, n_trials=12, space=QUICK)
     path = next((home.experiments_dir / "searches").glob("*.jsonl"))
     with path.open("ab") as stream:
-        stream.write(b'{"number": 12, "state": "comp')
-    again = run(home, n_trials=16, space=QUICK)
-    assert again.n_resumed == 12
+        stream.write(b'{"number": 10, "state": "comp')
+    again = run(home, n_trials=12, space=QUICK)
+    assert again.n_resumed == 10
     pd.testing.assert_frame_equal(again.trials, whole.trials)
     assert again.best == whole.best
-    assert len(list_children(home, again.parent)) == 16
-    more = run(home, n_trials=17, space=QUICK)
-    assert more.n_resumed == 16
+    assert len(list_children(home, again.parent)) == 12
+    more = run(home, n_trials=13, space=QUICK)
+    assert more.n_resumed == 12
     assert more.parent == again.parent
-    pd.testing.assert_frame_equal(more.trials.head(16), whole.trials)
+    pd.testing.assert_frame_equal(more.trials.head(12), whole.trials)
 
 
 @pytest.mark.slow
@@ -161,7 +161,8 @@ def test_a_grid_is_walked_in_order_and_pruning_reads_finished_trials() -> None:
         outcome = Outcome(number, "complete", study.ask(number)[1], 1.0, [1.0, 1.0])
         study.remember(outcome)
     trial, _ = study.ask(6)
-    assert study.should_stop(trial, 1, 0.5)
+    assert not study.should_stop(trial, 1, 0.5)
+    assert study.should_stop(trial, 2, 0.5)
     assert not Study(space, "random", "none", 0).should_stop(Study(space, "random", "none", 0).ask(0)[0], 1, -9.0)
 
 

@@ -66,10 +66,7 @@ def replay_of(notebook: str) -> Replay:
     """Return how runs of a notebook are computed again; ConfigError where they cannot be."""
     if notebook not in REPLAYS:
         known = ", ".join(REPLAYS)
-        raise ConfigError(
-            f"a run of the notebook {notebook!r} cannot be computed again, only runs of {known}."
-            f"{did_you_mean(notebook, REPLAYS)}"
-        )
+        raise ConfigError(f"a run of the notebook {notebook!r} cannot be computed again; name one of {known}")
     return REPLAYS[notebook]
 
 

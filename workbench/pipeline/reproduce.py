@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from workbench.config import Settings
-from workbench.errors import ConfigError
+from workbench.errors import ArtifactError, ConfigError
 from workbench.ops import describe_environment
-from workbench.pipeline.replay import Replayed, recorded_bars, recorded_parameters, replay, replay_of
+from workbench.pipeline.replay import REPLAYS, Replayed, recorded_bars, recorded_parameters, replay, replay_of
 from workbench.typing import Json
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def reproduce(
     Parameters
     ----------
     run : str or RunRecord
-        Run id, the beginning of one, or ``latest``.
+        Run id, the beginning of one, or ``latest``: the last one that can be computed again.
     settings : Settings
         Where records and bars lie.
     now : datetime
@@ -117,11 +117,9 @@ def reproduce(
     worth today, not what it found then; the frame ``trials`` is left out for the same reason. Equal bits are promised
     on a CPU with the same library versions and number of threads; graphics cards add in another order.
     """
-    from workbench.tracking import load_record
-
     if not (math.isfinite(tolerance) and tolerance >= 0):
         raise ConfigError(f"tolerance must be 0 or above, got {tolerance:g}; 0 asks for the same bits")
-    record = load_record(run, settings=settings) if isinstance(run, str) else run
+    record = _chosen(run, settings) if isinstance(run, str) else run
     replay_of(record.notebook)
     parameters, unknown = recorded_parameters(record)
     opened = recorded_bars(record, parameters, settings)
@@ -130,6 +128,20 @@ def reproduce(
     changes = [("parameters", name, *values) for name, values in unknown.items()]
     changes += _changes(record, replayed, settings)
     return Reproduction(record.run_id, record.notebook, checks, pd.DataFrame(changes, columns=list(CHANGES)), tolerance)
+
+
+def _chosen(run: str, settings: Settings) -> RunRecord:
+    from workbench.tracking import list_records, load_record
+
+    if run in ("", "latest"):
+        table = list_records(settings)
+        ids = table.loc[table["notebook"].isin(list(REPLAYS)), "run_id"]
+        if ids.empty:
+            raise ArtifactError(
+                f"there is no finished run in {settings.records_dir} to rebuild; make one with 'workbench run backtest'"
+            )
+        run = str(ids.iloc[0])
+    return load_record(run, settings=settings)
 
 
 def _checks(record: RunRecord, found: Findings, tolerance: float) -> Iterator[tuple[Any, ...]]:

@@ -100,7 +100,7 @@ def search(
     n_jobs : int
         Threads. With 1 the same seed gives the same trials, also after an interruption.
     pruner : {"median", "none"}
-        ``median`` stops a trial whose score after some folds is below the median of finished ones after as many.
+        ``median`` stops a trial whose score after two folds or more is below the median of finished ones after as many.
     holdout : float
         Share of the latest usable bars that no trial sees.
     seed : int

@@ -21,6 +21,8 @@ SAMPLERS = ("tpe", "random", "grid")
 PRUNERS = ("median", "none")
 COMPLETE, PRUNED, FAILED = "complete", "pruned", "failed"
 _PARENT = "parent"
+_LEAST_FOLDS = 2
+"""One fold's Sharpe ratio is mostly luck: no trial is stopped before its second."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,11 @@ class Study:
                 raise ConfigError(f"unknown {what} {given!r}.{did_you_mean(given, known)}")
         self._space, self._sampler, self._seed = space, sampler, seed
         self._grid = _grid(space) if sampler == "grid" else []
-        stopping = optuna.pruners.MedianPruner() if pruner == "median" else optuna.pruners.NopPruner()
+        stopping = (
+            optuna.pruners.MedianPruner(n_warmup_steps=_LEAST_FOLDS)
+            if pruner == "median"
+            else optuna.pruners.NopPruner()
+        )
         self._study = optuna.create_study(direction="maximize", pruner=stopping)
         self._distributions = {name: _distribution(d) for name, d in space.items()}
         self._lock = threading.RLock()
