@@ -110,7 +110,9 @@ class Books:
             size = max(floor_to(room, self.lot[j]), 0.0)
         if size < abs(wanted) and size * price <= DUST * self.at_open:
             return wanted if capped == abs(wanted) else sign * capped
-        fee = max(rules.fee_minimum, rules.fee_fixed + size * price * rate)
+        fee = rules.fee_fixed + size * price * rate
+        if rules.fee_minimum > 0:
+            fee = max(rules.fee_minimum, fee)
         self.book(j, sign * size, base, price, fee, reason, maker)
         a.used += size
         return wanted if capped == abs(wanted) else sign * capped

@@ -109,7 +109,7 @@ def _fees(draw: st.DrawFn, seed: int) -> dict:
         st.sets(st.sampled_from(["maker", "fixed", "least", "tiers", "spread", "sigma", "impact"]), max_size=4)
     )
     if "maker" in kinds:
-        rules["maker"] = 1e-4
+        rules["maker"] = draw(st.sampled_from([1e-4, -1e-4]))
     if "fixed" in kinds:
         rules["fee_fixed"] = 1e-4
     if "least" in kinds:
@@ -190,7 +190,8 @@ def drawn(draw: st.DrawFn, *, plain: bool = False) -> Case:
         leverage = draw(st.sampled_from([1.0, 3.0, 10.0, 30.0]))
         maintenance = draw(st.sampled_from([0.0, 0.02, 0.05, 0.3]))
         gross *= leverage
-        rules |= {"leverage": leverage, "maintenance": maintenance, "liquidation_fee": draw(st.sampled_from([0, 0.01]))}
+        rules |= {"leverage": leverage, "maintenance": maintenance}
+        rules |= {"liquidation_fee": draw(st.sampled_from([0.0, 0.01]))} if maintenance else {}
     if draw(st.booleans()):
         rules |= {"volume_cap": draw(st.sampled_from([0.02, 0.2, 1.0]))}
     if draw(st.booleans()):

@@ -45,7 +45,6 @@ EVERYTHING = {
         ({"stop_limit_bps": 5.0, "take_profit": 0.1}, "stop_limit_bps needs a stop"),
         ({"max_loss": 0.1}, "max_loss needs a stop"),
         ({"offset_bps": 5.0}, "offset_bps needs an order that waits"),
-        ({"liquidation_fee_bps": 5.0}, "liquidation_fee_bps needs a maintenance_margin"),
     ],
 )
 def test_what_cannot_be_is_named_in_one_line(options, words):

@@ -203,7 +203,9 @@ def fill(
         size = max(floor_to(room, state[j, LOT]), 0.0)
     if size < abs(wanted) and size * price <= DUST * account[AT_OPEN]:
         return capped
-    fee = max(account[FEE_MINIMUM], account[FEE_FIXED] + size * price * rate)
+    fee = account[FEE_FIXED] + size * price * rate
+    if account[FEE_MINIMUM] > 0.0:  # without one a maker's rebate is paid out
+        fee = max(account[FEE_MINIMUM], fee)
     book(j, sign * size, base, price, fee, reason, maker, state, account, log)
     state[j, USED] += size
     return capped

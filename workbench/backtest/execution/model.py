@@ -160,8 +160,6 @@ class Execution:
                 raise ConfigError(f"execution: {name} needs a stop; add stop_loss or trailing_stop")
         if self.offset_bps and self.order == "market":
             raise ConfigError("execution: offset_bps needs an order that waits; set order to 'limit' or 'stop'")
-        if self.liquidation_fee_bps and not self.maintenance_margin:
-            raise ConfigError("execution: liquidation_fee_bps needs a maintenance_margin below which it is due")
 
     def _check_tiers(self) -> None:
         for tier in self.fee_tiers:
