@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from workbench.apps import sections
-from workbench.apps.numbers import run_tiles
 from workbench.apps.runpage import RunPage
 
 if TYPE_CHECKING:
-    from workbench.apps.parts import Tile
     from workbench.config import Settings
     from workbench.tracking import RunRecord
 
@@ -28,9 +26,6 @@ class BacktestPage(RunPage):
 
     nothing = "No backtest has been run yet."
     command = "workbench run backtest"
-
-    def _first_screen(self) -> list[Tile]:
-        return run_tiles(self.record)
 
     def _pages(self) -> list[tuple[str, Any]]:
         return [
@@ -64,9 +59,6 @@ class BacktestPage(RunPage):
 
     def _folds(self) -> Sequence[Any]:
         return self._or_empty(sections.folds(self.record), "This run left no folds.")
-
-    def _lineage(self) -> Sequence[Any]:
-        return sections.lineage(self.record)
 
 
 def backtest_page(record: RunRecord | None, settings: Settings | None = None) -> Any:

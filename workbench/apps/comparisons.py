@@ -181,9 +181,6 @@ class ComparePage(RunPage):
             lambda kind: [parts.table(charts.trade_differences_table(table, kind=kind or None, limit=300), height=640)],
         )
 
-    def _lineage(self) -> Sequence[Any]:
-        return sections.lineage(self.record)
-
 
 def compare_page(record: RunRecord | None, settings: Settings | None = None) -> Any:
     """Return the page of comparisons, opened on ``record``; None shows how to make a first one."""

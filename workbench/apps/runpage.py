@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import panel as pn
 import param
 
-from workbench.apps import parts
-from workbench.apps.numbers import run_choices, run_line, verdict_badge
+from workbench.apps import parts, sections
+from workbench.apps.numbers import run_choices, run_line, run_tiles, verdict_badge
 from workbench.config import Settings, load_settings
 from workbench.tracking import read_record
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class RunPage(param.Parameterized):
     """State of a page of runs: the run that is shown, and whether equity is on a log scale.
 
-    A page of one notebook names its tiles and its tabs; the rest is here.
+    A page of one notebook names its own tiles and tabs; the rest is here.
 
     Parameters
     ----------
@@ -89,10 +89,13 @@ class RunPage(param.Parameterized):
         return parts.empty_state(self.nothing, self.command)
 
     def _first_screen(self) -> list[Tile]:
-        raise NotImplementedError
+        return run_tiles(self.record)
 
     def _pages(self) -> list[tuple[str, Any]]:
-        raise NotImplementedError
+        return [("Lineage", self._lineage)]
+
+    def _lineage(self) -> Sequence[Any]:
+        return sections.lineage(self.record)
 
     def _or_empty(self, built: Sequence[Any], sentence: str) -> Sequence[Any]:
         """Return what was built, or what to say where a run left nothing of it."""

@@ -99,9 +99,6 @@ class SweepPage(RunPage):
     def _costs(self) -> Sequence[Any]:
         return self._or_empty(sections.costs(self.record), "This run left no costs.")
 
-    def _lineage(self) -> Sequence[Any]:
-        return sections.lineage(self.record)
-
 
 def sweep_page(record: RunRecord | None, settings: Settings | None = None) -> Any:
     """Return the page of finished sweeps, opened on ``record``; None shows how to make a first one."""

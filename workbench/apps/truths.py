@@ -80,9 +80,6 @@ class TruthPage(RunPage):
         }
         return parts.redrawn(choices, lambda **chosen: [_listed(markets, **chosen)])
 
-    def _lineage(self) -> Sequence[Any]:
-        return sections.lineage(self.record)
-
 
 def truth_page(record: RunRecord | None, settings: Settings | None = None) -> Any:
     """Return the page of planted truth, opened on ``record``; None shows how to make a first measurement."""
