@@ -75,6 +75,18 @@ def test_volatility_labels_by_a_plain_loop(rng):
     assert (volatility_regimes(np.r_[close, close], window=25) == "unknown").sum() == 26 + 24
 
 
+def test_labels_with_times_are_put_to_their_bars():
+    times = pd.date_range("2024-01-01", periods=4, freq="D", tz="UTC")
+    returns = pd.Series([0.1, 0.2, -0.1, 0.0], times)
+    labels = pd.Series(["b", "a", "a"], times[[2, 0, 1]])
+    table = split_by_regime(returns, labels)
+    assert table["share"].to_dict() == {"a": 0.5, "b": 0.25, "unknown": 0.25, "total": 1.0}
+    assert table.loc["a", "log_return"] == pytest.approx(np.log(1.1 * 1.2))
+    by_place = split_by_regime(returns.to_numpy(), pd.Series(["a", "a", "b", "b"], times[::-1]), periods_per_year=365)
+    assert by_place.loc["b", "log_return"] == pytest.approx(np.log(0.9))
+    assert split_by_regime([0.1], ["a"], periods_per_year=1)["n_bars"].tolist() == [1, 1]
+
+
 def test_trend_labels_by_hand():
     assert trend_regimes([1.0, 2.0, 4.0, 3.0, 3.0, 3.0], window=2).tolist() == [
         "unknown", "unknown", "up", "up", "down", "down",
