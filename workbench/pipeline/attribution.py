@@ -157,8 +157,7 @@ def _pairs(a: pd.Series, b: pd.Series, bar: pd.Timedelta) -> list[tuple[int | No
 def _trade_row(symbol: str, side: str, one: Trade | None, two: Trade | None) -> tuple[object, ...]:
     nan = float("nan")
     if one is None or two is None:
-        own = one if one is not None else two
-        assert own is not None  # noqa: S101 -- a pair has at least one side
+        own: Trade = one or two or {}
         pnl, earned = float(own["pnl"]), float(own["return"])
         sides = (pnl, nan, earned, nan) if two is None else (nan, pnl, nan, earned)
         return symbol, side, own["entry_time"], "only_a" if two is None else "only_b", *sides
