@@ -119,7 +119,8 @@ def align_targets(positions: Panel, bars: Bars, max_leverage: float) -> tuple[Pa
         raise DataError("positions are empty; decide at least one target")
     if not positions.index.is_monotonic_increasing or positions.index.has_duplicates:
         raise DataError("times of positions must be unique and increasing; sort them and drop duplicates")
-    strange = positions.index[~positions.index.isin(bars.index)]
+    same = positions.index.equals(bars.index)  # the usual case, ten times faster than to look each time up
+    strange = positions.index[:0] if same else positions.index[~positions.index.isin(bars.index)]
     if len(strange):
         raise DataError(f"positions have a time that bars lack: {strange[0]}; decide at the times of bars only")
     if not max_leverage > 0:
