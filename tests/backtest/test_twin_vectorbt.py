@@ -108,6 +108,7 @@ def test_vectorbt_does_not_test_stops_on_the_entry_bar():
     assert theirs.fills["price"].tolist() == pytest.approx([100.0, 92.0])
 
 
+@pytest.mark.soak  # vectorbt compiles its signal generators anew, ten seconds for three numbers
 def test_vectorbts_ways_to_stop_disagree_with_each_other():
     """Same bars, entries, stop of 1 % and target of 2 %: −54 %, −29 % and −9 %, by which door one comes in.
 
