@@ -24,7 +24,13 @@ MARKET = "  source: planted(strength=0.7, seed=3, n_bars=700)\n  symbols: [SYN]\
 # Each on a data set of its own: trials are counted per data set, and the count deflates the Sharpe ratio.
 SMALL = {
     "data": "  symbols: [SPX, AAPL]\n",
-    "backtest": MARKET + "  horizon: 1\n  train_size: 200\n  test_size: 100\n",
+    "backtest": MARKET + "  horizon: 1\n  train_size: 200\n  test_size: 100\n  replicates: 100\n  null_draws: 20\n",
+    "sweep": "  source: trending(strength=0.3, seed=3, n_bars=900)\n  symbols: [SYN]\n  replicates: 100\n"
+    "  grid: [fast 5, slow 20..60..20]\n  keep_cells: 1\n",
+    "walkforward": "  source: trending(strength=0.3, seed=4, n_bars=900)\n  symbols: [SYN]\n  replicates: 100\n"
+    "  grid: [fast 5, slow 20..60..20]\n  train_size: 300\n  test_size: 150\n",
+    "truth": "  n_noise: 1\n  n_planted: 1\n  n_bars: 1200\n  n_cells: 0\n",
+    "compare": "  a: previous\n  b: latest\n",
     "train": MARKET.replace("seed=3", "seed=4") + "  horizon: 1\n  hidden: [8]\n  lookback: 4\n  epochs: 2\n",
     "features": MARKET.replace("seed=3", "seed=9").replace("ret(1)", "volume_z(20)")
     + "  horizon: 1\n  horizons: [1, 5]\n",
@@ -53,7 +59,7 @@ def test_every_notebook_is_a_job(night: NightlyResult) -> None:
     assert {j.name: (j.status, j.error) for j in night.jobs} == {f"small_{n}": ("ok", "") for n in NOTEBOOKS}
     assert night.exit_code == 0
     index = night.index.read_text()
-    assert "6 done" in index
+    assert f"{len(NOTEBOOKS)} done" in index
     assert "1 of 1" in index
     assert "1 of 2 features" in index
 
@@ -63,6 +69,15 @@ def test_every_notebook_is_a_job(night: NightlyResult) -> None:
     [
         ("data", ["Closing prices", "Gaps by cause", "Bars by venue", "every bar keeps the bars convention"]),
         ("backtest", ["gates", "trial 1 of 1 on this data set", "filled at the open of bar t+1", "buy and hold"]),
+        (
+            "backtest",
+            ["deflated Sharpe ratio", "interval", "per traded value", "market orders", "false discoveries 0%"],
+        ),
+        ("backtest", ["Random entry", "MAE", "At the assumed cost", "Average allocation", "rolling", "by kind"]),
+        ("sweep", ["overfitting", "trial 1 of 3 on this data set", "Sharpe ratio of every", "every cell was counted"]),
+        ("walkforward", ["out of sample", "every fold made a choice", "chosen in every fold"]),
+        ("compare", ["more than A", "What differs", "the parts sum to the difference"]),
+        ("truth", ["of markets of noise passed", "0 of 1", "1 of 1"]),
         ("train", ["gates", "validation loss", "all losses are finite"]),
         ("features", ["1 of 2 features say something", "2 features × 2 horizons", "Newey-West", "volume_z(20)", "PSI"]),
         ("live_chart", ["MSFT: last 60 of 3,270 bars"]),
@@ -208,6 +223,10 @@ def _visit(address: str, arguments: dict[str, str] | None = None) -> str:
     ("name", "words"),
     [
         ("backtest", "Backtests"),
+        ("sweep", "Sweeps"),
+        ("walkforward", "Walk-forward"),
+        ("compare", "Compare"),
+        ("truth", "Truth"),
         ("train", "Training"),
         ("risk_center", "Risk center"),
         ("features", "1 of 2 features found"),

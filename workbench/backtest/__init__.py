@@ -5,6 +5,7 @@ Numba compiles on the first simulation and vectorbt loads with the second opinio
 
 from workbench.backtest.cpcv import PathForecasts, cpcv_forecasts
 from workbench.backtest.engine import simulate
+from workbench.backtest.execution import Execution, liquidation_price
 from workbench.backtest.result import BacktestResult
 from workbench.backtest.rules import RULES, drifted_leverage, position_rule, within_leverage
 from workbench.backtest.sweeping.choosing import WalkForwardSweep, walk_forward_sweep
@@ -27,6 +28,7 @@ from workbench.backtest.walkforward import Forecasts, set_tail_purge, walk_forwa
 from workbench.risk import (
     deflated_sharpe_ratio,
     expected_max_sharpe_ratio,
+    minimum_backtest_length,
     minimum_track_record_length,
     probabilistic_sharpe_ratio,
 )
@@ -37,6 +39,7 @@ __all__ = [
     "BacktestResult",
     "CombinatorialPurged",
     "EffectiveTrials",
+    "Execution",
     "Fold",
     "Forecasts",
     "PathForecasts",
@@ -51,7 +54,9 @@ __all__ = [
     "effective_trials",
     "expected_max_sharpe_ratio",
     "grid",
+    "liquidation_price",
     "mean_reversion",
+    "minimum_backtest_length",
     "minimum_track_record_length",
     "momentum",
     "nested_selection",

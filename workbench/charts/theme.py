@@ -29,6 +29,7 @@ class LineStyle:
 STYLES = {
     "strategy": LineStyle(UP, "solid", 2.2),
     "buy_and_hold": LineStyle(ACCENT, "dashed"),
+    "equal_weight": LineStyle("#8c7a1f", "dashdot"),
     "persistence": LineStyle("#a05fb4", "dashdot"),
     "zero": LineStyle(NEUTRAL, "dotted"),
     "gross": LineStyle(NEUTRAL, "dotted"),

@@ -55,7 +55,9 @@ class Parameters(BaseModel):
 class MarketParameters(Parameters):
     """Which bars: source, symbols, time frame and range."""
 
-    source: str = Field("sample", description="sample, import, or a synthetic market: gbm, planted, regimes or trending")
+    source: str = Field(
+        "sample", description="sample, import, or a synthetic market: gbm, planted, regimes or trending"
+    )
     symbols: Symbols = Field(["SPX"], description="one or more symbols, traded as one portfolio")
     timeframe: str = Field("1d", description="bar length: " + " ".join(TIMEFRAMES))
     start: str = Field("", description="first bar, ISO date in UTC; empty = all there is")

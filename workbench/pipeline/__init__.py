@@ -7,19 +7,26 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from workbench.pipeline.choosing import run_walkforward
+    from workbench.pipeline.compare import Comparison, compare_runs
     from workbench.pipeline.comparing import run_comparison
     from workbench.pipeline.factors import run_factors
     from workbench.pipeline.importance import Importance, purged_importance
     from workbench.pipeline.predict import Predictor, champion
+    from workbench.pipeline.reproduce import Reproduction
     from workbench.pipeline.rulesweep import run_sweep
     from workbench.pipeline.run import load_experiment_data, run_backtest, run_training
+    from workbench.pipeline.search import Search
     from workbench.pipeline.sweep import count_sweep
     from workbench.pipeline.truth import run_truth
 
 _WHERE = {
+    "Comparison": "compare",
     "Importance": "importance",
     "Predictor": "predict",
+    "Reproduction": "reproduce",
+    "Search": "search",
     "champion": "predict",
+    "compare_runs": "compare",
     "count_sweep": "sweep",
     "load_experiment_data": "run",
     "purged_importance": "importance",
@@ -33,9 +40,13 @@ _WHERE = {
 }
 
 __all__ = [
+    "Comparison",
     "Importance",
     "Predictor",
+    "Reproduction",
+    "Search",
     "champion",
+    "compare_runs",
     "count_sweep",
     "load_experiment_data",
     "purged_importance",

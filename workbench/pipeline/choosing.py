@@ -57,13 +57,17 @@ def run_walkforward(
 
 
 def evaluate_choices(
-    parameters: WalkForwardParameters, settings: Settings, now: datetime, progress: Progress
+    parameters: WalkForwardParameters,
+    settings: Settings,
+    now: datetime,
+    progress: Progress,
+    opened: UsableBars | None = None,
 ) -> Chosen:
-    """Load the bars and choose in every fold; nothing is counted or kept yet."""
+    """Load the bars (or take those ``opened``) and choose in every fold; nothing is counted or kept yet."""
     function, configurations = rule_and_grid(parameters.rule, parameters.grid)
     terms = Terms.of(parameters)
     progress(0.0, "loading bars")
-    opened = open_data(parameters, settings, now)
+    opened = opened or open_data(parameters, settings, now)
     splitter = WalkForward(parameters.train_size, parameters.test_size, parameters.expanding, parameters.embargo)
     result = walk_forward_sweep(
         opened.dataset.bars,

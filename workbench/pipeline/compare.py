@@ -72,7 +72,8 @@ def compare_runs(
     Parameters
     ----------
     a, b : str
-        Run ids, beginnings of one, ``latest`` or ``previous`` (the run of B's notebook before B).
+        Run ids, beginnings of one, ``latest`` or ``previous`` (the run of B's notebook before B, or of any notebook
+        where it has none).
     rerun : bool
         Also run the steps from A to B (`workbench.pipeline.ladder`); the attribution is then by cause.
     now : datetime, optional
@@ -147,11 +148,13 @@ def _before(second: RunRecord, settings: Settings) -> RunRecord:
     from workbench.tracking import list_records
 
     table = list_records(settings)
-    ids = table.loc[table["notebook"] == second.notebook, "run_id"].tolist()
-    earlier = ids[ids.index(second.run_id) + 1 :]
-    if not earlier:
-        raise ArtifactError(f"there is no {second.notebook} run before {second.run_id[:12]}; make another one first")
-    return _chosen(earlier[0], settings)
+    table = table[table["notebook"].isin(COMPARABLE)]
+    place = table["run_id"].tolist().index(second.run_id)
+    earlier = table.iloc[place + 1 :]
+    alike = earlier[earlier["notebook"] == second.notebook]
+    if earlier.empty:
+        raise ArtifactError(f"there is no run before {second.run_id[:12]} to compare it with; make another one first")
+    return _chosen(str((earlier if alike.empty else alike)["run_id"].iloc[0]), settings)
 
 
 def _bar(a: RunRecord, b: RunRecord) -> pd.Timedelta:

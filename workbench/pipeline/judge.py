@@ -14,6 +14,7 @@ from workbench.backtest import (
     Forecasts,
     deflated_sharpe_ratio,
     expected_max_sharpe_ratio,
+    minimum_backtest_length,
     minimum_track_record_length,
     probabilistic_sharpe_ratio,
 )
@@ -154,6 +155,7 @@ def believed(net: pd.Series, trial: Json) -> dict[str, float]:
             net, n_trials=n_trials, sharpe_variance=float(trial["sharpe_variance"] or 0.0)
         ),
         "minimum_track_record_length": minimum_track_record_length(net),
+        "minimum_backtest_length": minimum_backtest_length(n_effective),
         "probability_of_backtest_overfitting": float(trial["probability_of_overfitting"]),
     }
 

@@ -207,9 +207,9 @@ def _model(
     make_plan: Callable[[Any], Any],
 ) -> Replayed:
     from workbench.pipeline.identity import trial_configuration
-    from workbench.pipeline.run import _evaluate, backtest_findings
+    from workbench.pipeline.run import backtest_findings, evaluate
 
-    evaluation = _evaluate(parameters, settings, make_plan, opened, progress)
+    evaluation = evaluate(parameters, settings, make_plan, opened, progress)
     findings = backtest_findings(evaluation, settings, now, "", progress, trial)
     return Replayed(findings, trial_configuration(parameters, evaluation.plan, opened.end))
 
@@ -219,8 +219,7 @@ def _sweep(
 ) -> Replayed:
     from workbench.pipeline.rulesweep import evaluate_sweep, sweep_findings
 
-    swept = evaluate_sweep(_as_sealed(parameters, opened), settings, now, progress)
-    _check_bars(swept.opened, opened)
+    swept = evaluate_sweep(parameters, settings, now, progress, opened)
     return Replayed(sweep_findings(swept, settings, now, "", progress, trial))
 
 
@@ -229,25 +228,8 @@ def _choices(
 ) -> Replayed:
     from workbench.pipeline.choosing import choice_findings, evaluate_choices
 
-    chosen = evaluate_choices(_as_sealed(parameters, opened), settings, now, progress)
-    _check_bars(chosen.opened, opened)
+    chosen = evaluate_choices(parameters, settings, now, progress, opened)
     return Replayed(choice_findings(chosen, settings, now, "", progress, trial))
-
-
-def _as_sealed(parameters: Any, opened: UsableBars) -> Any:
-    """Name the end of a closed lock-box as the end of the range: the same bars, and the seal is not looked up."""
-    if not opened.end:
-        return parameters
-    return parameters.model_copy(update={"end": opened.end, "lockbox_share": 0.0})
-
-
-def _check_bars(used: UsableBars, wanted: UsableBars) -> None:
-    if used.dataset.content_hash != wanted.dataset.content_hash:
-        raise DataError(
-            f"{wanted.dataset.name} has version {used.dataset.version} by now, the run used {wanted.dataset.version}; "
-            "sweeps and walk-forward choices can be computed again on the newest bars only: name an end "
-            "before the first later bar"
-        )
 
 
 REPLAYS: Mapping[str, Replay] = {

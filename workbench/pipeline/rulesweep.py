@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[float, str], None]
 MOST_CELLS = 1_000_000
+_LEAST_BUCKETS, _RESAMPLES = 50, 500
 
 
 @dataclass(frozen=True)
@@ -83,12 +84,18 @@ def run_sweep(
     return keep(parameters, settings, name, now, lambda run: sweep_findings(swept, settings, now, run, tell), tell)
 
 
-def evaluate_sweep(parameters: SweepParameters, settings: Settings, now: datetime, progress: Progress) -> Swept:
-    """Load the bars, run all cells and the best one in full; nothing is counted or kept yet."""
+def evaluate_sweep(
+    parameters: SweepParameters,
+    settings: Settings,
+    now: datetime,
+    progress: Progress,
+    opened: UsableBars | None = None,
+) -> Swept:
+    """Load the bars (or take those ``opened``), run all cells and the best one in full; nothing is counted yet."""
     function, configurations = rule_and_grid(parameters.rule, parameters.grid)
     terms = Terms.of(parameters)
     progress(0.0, "loading bars")
-    opened = open_data(parameters, settings, now)
+    opened = opened or open_data(parameters, settings, now)
     bars = opened.dataset.bars
     result = sweep(
         bars,
@@ -134,7 +141,7 @@ def sweep_findings(
     overfit = swept.result.overfitting()
     evidence = gather(accounts, swept.baselines, swept.dataset.bars, parameters, progress)
     metrics = accounts.summary(parameters.confidence) | believed(net, trial) | evidence.metrics
-    metrics |= _overfit(overfit, metrics) | swept.opened.metrics(net, trial)
+    metrics |= _overfit(overfit, metrics) | _superiority(swept) | swept.opened.metrics(net, trial)
     baselines = {name: a.summary(parameters.confidence) for name, a in swept.baselines.items()}
     cells = _cells(swept, trial)
     frames = _frames(swept, evidence, cells, overfit) | {"trials": trials}
@@ -234,6 +241,21 @@ def _overfit(overfit: Any, metrics: Mapping[str, float]) -> dict[str, float]:
         "probability_of_loss": overfit.probability_of_loss,
         "degradation_slope": overfit.slope,
     }
+
+
+def _superiority(swept: Swept) -> dict[str, float]:
+    """Return Hansen's p-value that no cell beats buying and holding, and how many do, on returns in short."""
+    from workbench.backtest.statistics import superior_ability
+    from workbench.tracking import sketches_of
+
+    cells, times = swept.result.sketch, swept.result.sketch_times
+    held = swept.baselines["buy_and_hold"].returns
+    beside = sketches_of(pd.DatetimeIndex(held.index), held.to_numpy()[None, :])[0].sums
+    beside = beside[~np.isnan(beside)]
+    if len(beside) != len(times) or len(times) < _LEAST_BUCKETS or len(cells) < 2:
+        return {}
+    found = superior_ability(cells.T, beside, replicates=_RESAMPLES, seed=swept.parameters.seed)
+    return {"superior_ability_p_value": found.p_value, "n_superior": float(len(found.superior))}
 
 
 def _stability(swept: Swept, cells: pd.DataFrame) -> dict[str, float]:

@@ -105,7 +105,7 @@ def evaluate_backtest(
 ) -> Evaluation:
     """Compute all that a backtest is judged by; nothing is counted or kept yet."""
     plan = plan_backtest(parameters)
-    return _evaluate(parameters, settings, lambda _: plan, open_data(parameters, settings, now), progress)
+    return evaluate(parameters, settings, lambda _: plan, open_data(parameters, settings, now), progress)
 
 
 def evaluate_training(
@@ -113,16 +113,17 @@ def evaluate_training(
 ) -> Evaluation:
     """Compute all that a training is judged by; nothing is counted or kept yet."""
     opened = UsableBars(load_experiment_data(parameters, settings))
-    return _evaluate(parameters, settings, lambda design: plan_training(parameters, design), opened, progress)
+    return evaluate(parameters, settings, lambda design: plan_training(parameters, design), opened, progress)
 
 
-def _evaluate(
+def evaluate(
     parameters: Experiment,
     settings: Settings,
     make_plan: Callable[[Design], Plan],
     opened: UsableBars,
     progress: Progress,
 ) -> Evaluation:
+    """Compute all that a run is judged by on bars that are open to it."""
     dataset = opened.dataset
     progress(0.05, "computing features")
     cache = FeatureCache(settings.features_dir)

@@ -13,6 +13,7 @@ from workbench.risk.exposures import exposure, turnover
 from workbench.risk.inference import (
     deflated_sharpe_ratio,
     expected_max_sharpe_ratio,
+    minimum_backtest_length,
     minimum_track_record_length,
     probabilistic_sharpe_ratio,
     probability_above,
@@ -66,6 +67,7 @@ __all__ = [
     "max_drawdown",
     "max_drawdown_duration",
     "measure",
+    "minimum_backtest_length",
     "minimum_track_record_length",
     "monthly_returns",
     "omega_ratio",
