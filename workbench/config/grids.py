@@ -48,21 +48,19 @@ def _parts(line: str, text: str) -> list[str]:
 
 
 def _range(line: str, text: str) -> list[Number]:
-    numbers = [_number(part.strip()) for part in text.split("..")]
-    if len(numbers) not in (2, 3) or any(isinstance(n, str) for n in numbers):
+    numbers = [n for n in (_number(part.strip()) for part in text.split("..")) if not isinstance(n, str)]
+    if len(numbers) not in (2, 3) or len(numbers) != text.count("..") + 1:
         raise ConfigError(f"grid line {line!r} must be first..last or first..last..step in numbers, such as 5..50..5")
-    first, last, step = (*numbers, 1)[:3]
-    if not step > 0 or last < first:  # type: ignore[operator]  # no text is left
-        raise ConfigError(
-            f"grid line {line!r} holds no value: the step must be above 0 and the last not below the first"
-        )
-    count = int((last - first) / step * (1 + 1e-12)) + 1  # type: ignore[operator]
+    first, last = numbers[:2]
+    step = numbers[2] if len(numbers) == 3 else 1
+    if not step > 0 or last < first:
+        raise ConfigError(f"grid line {line!r} holds no value: give a step above 0 and a last not below the first")
+    count = int((last - first) / step * (1 + 1e-12)) + 1
     if count > MOST_VALUES:
-        raise ConfigError(
-            f"grid line {line!r} holds {count:,} values, at most {MOST_VALUES:,} are allowed; widen the step"
-        )
-    whole = all(isinstance(n, int) for n in (first, step))
-    return [first + k * step if whole else round(float(first) + k * float(step), 12) for k in range(count)]
+        raise ConfigError(f"grid line {line!r} holds {count:,} values, at most {MOST_VALUES:,} fit; widen the step")
+    if isinstance(first, int) and isinstance(step, int):
+        return [first + k * step for k in range(count)]
+    return [round(first + k * step, 12) for k in range(count)]
 
 
 def _number(text: str) -> Number:

@@ -52,7 +52,8 @@ def comparison(record: RunRecord) -> Html:
     """Return the first screen of a comparison: both runs, the difference in profit, and what explains most of it."""
     gap = record.metrics.get("pnl_difference", float("nan"))
     parts = record.frame("attribution")
-    main = parts.loc[parts["pnl"].abs().idxmax()] if len(parts) and parts["pnl"].abs().max() > 0 else None
+    largest = parts["pnl"].abs().to_numpy()
+    main = parts.iloc[int(largest.argmax())] if len(parts) and largest.max() > 0 else None
     words = "A and B earned the same." if gap == 0 else f"B earned {gap:+.2%} of starting equity more than A."
     reason = "" if main is None else f"<p>Most of it by {html.escape(str(main['source']))}: {main['pnl']:+.2%}.</p>"
     n_differences = len(record.frame("differences"))

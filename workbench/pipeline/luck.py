@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 Progress = Callable[[float, str], None]
 
 
-_NULLS = ("circular_shift", "random_entry", "permuted_signal")
+_NULLS: tuple[Literal["circular_shift", "random_entry", "permuted_signal"], ...] = (
+    "circular_shift",
+    "random_entry",
+    "permuted_signal",
+)
 
 
 def nulls_of(evaluation: Evaluation, cost_bps: float, n_draws: int) -> tuple[pd.DataFrame, pd.DataFrame]:
