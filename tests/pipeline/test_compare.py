@@ -187,7 +187,7 @@ def test_latest_and_previous_and_wrong_names(settings: Settings) -> None:
     with pytest.raises(ArtifactError, match="no finished run to compare"):
         compare_runs("previous", "latest", settings)
     write_record(simulated("first", blocks(1)), settings)
-    with pytest.raises(ArtifactError, match="no backtest run before first"):
+    with pytest.raises(ArtifactError, match="no run before first to compare"):
         compare_runs("previous", "latest", settings)
     write_record(simulated("second", blocks(2), finished="2024-03-02T02:00:00+00:00"), settings)
     found = compare_runs("previous", "latest", settings)
