@@ -25,6 +25,7 @@ from workbench.pipeline.trialcount import count_cells
 from workbench.typing import FloatArray, Json
 
 if TYPE_CHECKING:
+    from workbench.backtest.statistics import Overfitting
     from workbench.tracking import RunRecord
 
 Progress = Callable[[float, str], None]
@@ -138,7 +139,7 @@ def sweep_findings(
         trial = trial | swept.opened.opening(run_id, settings, now)
     net = accounts.returns
     progress(0.75, "asking how much of it is luck")
-    overfit = swept.result.overfitting()
+    overfit = swept.result.overfitting() if _has_choice(swept) else None
     evidence = gather(accounts, swept.baselines, swept.dataset.bars, parameters, progress)
     metrics = accounts.summary(parameters.confidence) | believed(net, trial) | evidence.metrics
     metrics |= _overfit(overfit, metrics) | _superiority(swept) | swept.opened.metrics(net, trial)
@@ -232,8 +233,15 @@ def _cells(swept: Swept, trial: Json) -> pd.DataFrame:
     return cells
 
 
-def _overfit(overfit: Any, metrics: Mapping[str, float]) -> dict[str, float]:
+def _has_choice(swept: Swept) -> bool:
+    """Say whether there is something to overfit: two cells, over blocks of two bars."""
+    return len(swept.configurations) > 1 and swept.result.block_length > 1
+
+
+def _overfit(overfit: Overfitting | None, metrics: Mapping[str, float]) -> dict[str, float]:
     """Return the sweep's own overfitting figures; of its PBO and that of all the data set's trials the higher."""
+    if overfit is None:
+        return {}
     known = [v for v in (overfit.pbo, metrics["probability_of_backtest_overfitting"]) if not math.isnan(v)]
     return {
         "probability_of_backtest_overfitting": max(known, default=math.nan),
@@ -266,8 +274,14 @@ def _stability(swept: Swept, cells: pd.DataFrame) -> dict[str, float]:
     return {"plateau_score": found.score, "plateau_share": found.share, "is_plateau": float(found.verdict == "plateau")}
 
 
-def _frames(swept: Swept, evidence: Evidence, cells: pd.DataFrame, overfit: Any) -> dict[str, pd.DataFrame]:
+def _frames(
+    swept: Swept, evidence: Evidence, cells: pd.DataFrame, overfit: Overfitting | None
+) -> dict[str, pd.DataFrame]:
     accounts = swept.accounts
+    pbo, degradation = pd.DataFrame(columns=["logit"]), pd.DataFrame(columns=["in_sample", "out_of_sample"])
+    if overfit is not None:
+        pbo = pd.DataFrame({"logit": overfit.logits})
+        degradation = pd.DataFrame({"in_sample": overfit.in_sample, "out_of_sample": overfit.out_of_sample})
     returns = {"strategy": accounts.returns, **{name: a.returns for name, a in swept.baselines.items()}}
     return {
         "returns": pd.DataFrame(returns),
@@ -276,7 +290,7 @@ def _frames(swept: Swept, evidence: Evidence, cells: pd.DataFrame, overfit: Any)
         "trades": accounts.rows("trades"),
         "costs": accounts.costs,
         "cells": cells,
-        "pbo": pd.DataFrame({"logit": overfit.logits}),
-        "degradation": pd.DataFrame({"in_sample": overfit.in_sample, "out_of_sample": overfit.out_of_sample}),
+        "pbo": pbo,
+        "degradation": degradation,
         **evidence.frames,
     }
