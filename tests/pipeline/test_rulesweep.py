@@ -9,16 +9,21 @@ import pandas as pd
 import pytest
 
 from workbench.backtest import SWEEP_RULES
-from workbench.config import Settings, SweepParameters
+from workbench.backtest.execution import Execution
+from workbench.config import Settings, SweepParameters, TrainParameters
 from workbench.data import load_bars
 from workbench.errors import ConfigError
 from workbench.pipeline import run_sweep
+from workbench.pipeline.keeping import ended
+from workbench.pipeline.lockbox import open_data
+from workbench.pipeline.ruled import Terms, trade_baselines
 from workbench.pipeline.rulesweep import best_cell, evaluate_sweep, rule_and_grid, sweep_findings
 from workbench.tracking import TrialsLedger, read_record
 
 NOW = datetime(2024, 3, 1, tzinfo=UTC)
 THOUSAND = ["fast 1..40..2", "slow 45..290..5"]
 FEW = ["fast 5, 10", "slow 20, 40, 80"]
+SHARED = {"source", "symbols", "timeframe", "start", "end", "experiment"}
 
 
 def small(strength: float, seed: int, **changes: object) -> SweepParameters:
@@ -120,6 +125,13 @@ def test_sealed_bars_are_not_loaded_and_a_second_look_is_refused(settings: Setti
     assert looks[0].metrics["lockbox_n_bars"] == len(whole) - int(len(whole) * 0.75)
     smaller = run_sweep(closed.model_copy(update={"lockbox_share": 0.1}), settings, now=NOW)
     assert smaller.dataset["last"] == first.dataset["last"]
+    for own in (closed.model_copy(update={"lockbox_share": 0.0}), TrainParameters(**closed.model_dump(include=SHARED))):
+        found = open_data(own, settings, NOW)
+        assert found.dataset.bars.index[-1] == pd.Timestamp(first.dataset["last"])
+        assert found.end == whole[int(len(whole) * 0.75)].isoformat()
+    other = open_data(closed.model_copy(update={"lockbox_share": 0.0, "experiment": "others"}), settings, NOW)
+    assert other.dataset.bars.index[-1] == whole[-1]
+    assert other.end == ""
 
 
 def test_a_lockbox_must_be_sealed_before_it_is_opened(settings: Settings) -> None:
@@ -159,3 +171,36 @@ def test_a_cell_without_a_sharpe_ratio_is_not_the_best() -> None:
     assert best_cell(table, "sharpe_ratio") == 2
     assert best_cell(table, "calmar_ratio") == 1
     assert best_cell(table, "total_return") == 1
+
+
+def test_the_calmar_ratio_is_of_the_annual_return() -> None:
+    """+200 % with a fall of 40 % is more per fall than +30 % with 7 % in all, and less a year over five years."""
+    table = pd.DataFrame({"total_return": [2.0, 0.3], "max_drawdown": [0.40, 0.07]})
+    assert best_cell(table, "calmar_ratio", years=1.0) == 0
+    assert best_cell(table, "calmar_ratio", years=5.0) == 1
+    assert (3.0**0.2 - 1) / 0.40 < (1.3**0.2 - 1) / 0.07
+
+
+def test_accounts_pay_shares_of_their_own_cash_and_remember_the_bars_before_them() -> None:
+    bars = load_bars("trending(strength=0.2, seed=5, n_bars=400)", ["A", "B"])
+    execution = Execution(slippage_bps=0.0, volatility_slippage=1.0)
+    terms = Terms(5.0, 0.0, "on_change", 100.0, 1.0, execution)
+    tested = bars.iloc[300:]
+    held = trade_baselines(tested, terms, bars)["buy_and_hold"]
+    forgetful = trade_baselines(tested, terms)["buy_and_hold"]
+    assert forgetful.costs["slippage"].sum() == 0.0  # no volatility is known at the first bars
+    sigma = bars["close"].pct_change().rolling(20).std().iloc[300]  # of the bar at whose close it is decided
+    fills = held.rows("fills").set_index("symbol")
+    assert (fills["slippage"] / (fills["value"] - fills["slippage"])).to_dict() == pytest.approx(sigma.to_dict())
+    paid = fills[["fee", "slippage"]].sum() / 200.0
+    assert held.costs[["fee", "slippage"]].sum().to_dict() == pytest.approx((paid * 100.0).to_dict())
+    assert held.summary(0.95)["total_fee"] == pytest.approx(paid["fee"])
+
+
+def test_a_symbol_that_stops_trading_while_held_is_named() -> None:
+    bars = load_bars("trending(strength=0.2, seed=5, n_bars=200)", ["A", "B"])
+    bars.loc[bars.index[120] :, pd.IndexSlice[:, "B"]] = np.nan
+    held = trade_baselines(bars, Terms(5.0, 2.0, "on_change", 1.0, 1.0, None))["buy_and_hold"]
+    assert held.stale == {"B": bars.index[119]}
+    assert ended(held.stale) == {"marked to their last price": f"B since {bars.index[119]:%Y-%m-%d %H:%M}"}
+    assert ended({}) == {}

@@ -52,12 +52,12 @@ def profits_of(record: RunRecord) -> Profits:
     returns = record.frame("returns")[_STRATEGY].fillna(0.0)
     equity = (1.0 + returns).cumprod()
     by_bar = equity.diff().fillna(equity - 1.0)
-    capital = _capital(record)
+    capital = float(record.parameters.get("capital", 1.0))
     costs = record.frames["costs"].sum() / capital if "costs" in record.frames else None
     trades = None
     if "trades" in record.frames:
         trades = record.frame("trades")
-        trades["pnl"] = trades["pnl"] / capital
+        trades["pnl"] = trades["pnl"] / (capital * _accounts(record))
     return Profits(by_bar, _by_symbol(record, equity, capital), costs, trades)
 
 
@@ -195,10 +195,9 @@ def _difference(a: pd.Series, b: pd.Series) -> dict[str, float]:
     return {str(name): float(b.get(name, 0.0)) - float(a.get(name, 0.0)) for name in names}
 
 
-def _capital(record: RunRecord) -> float:
-    """Return the cash that the frames in units of cash began with; a sweep's accounts have each its own."""
-    accounts = len(record.frames["positions"].columns) if record.notebook == "sweep" else 1
-    return float(record.parameters.get("capital", 1.0)) * accounts
+def _accounts(record: RunRecord) -> int:
+    """Return how many accounts a run traded, each with the capital: a rule has one a symbol, a model one in all."""
+    return len(record.frames["positions"].columns) if record.notebook in ("sweep", "walkforward") else 1
 
 
 def _by_symbol(record: RunRecord, equity: pd.Series, capital: float) -> pd.Series | None:

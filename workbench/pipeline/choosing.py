@@ -13,7 +13,7 @@ from workbench.backtest import SWEEP_RULES, WalkForward, WalkForwardSweep, walk_
 from workbench.config import Settings, WalkForwardParameters
 from workbench.pipeline.evidence import gather
 from workbench.pipeline.judge import believed, count_trial
-from workbench.pipeline.keeping import Findings, keep
+from workbench.pipeline.keeping import Findings, ended, keep
 from workbench.pipeline.lockbox import UsableBars, open_data
 from workbench.pipeline.record import describe_dataset
 from workbench.pipeline.ruled import Accounts, Terms, trade_baselines, trade_targets
@@ -86,8 +86,9 @@ def evaluate_choices(
     )
     progress(0.7, "simulating the choices and the baselines")
     targets = result.targets
-    tested = opened.dataset.bars.loc[targets.index[0] : targets.index[-1]]
-    accounts, baselines = trade_targets(tested, targets, terms), trade_baselines(tested, terms)
+    bars = opened.dataset.bars
+    tested = bars.loc[targets.index[0] : targets.index[-1]]
+    accounts, baselines = trade_targets(bars, targets, terms), trade_baselines(tested, terms, bars)
     return Chosen(parameters, opened, terms, configurations, result, accounts, baselines)
 
 
@@ -126,7 +127,7 @@ def choice_findings(
         baselines=baselines,
         trial=trial,
         verdict=check_gates(metrics, baselines).as_dict(),
-        environment={"seed": parameters.seed},
+        environment={"seed": parameters.seed, **ended(accounts.stale)},
     )
 
 

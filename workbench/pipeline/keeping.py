@@ -100,6 +100,12 @@ def own_errors(settings: Settings) -> str:
     return ", ".join(parts)
 
 
+def ended(stale: Mapping[Any, pd.Timestamp]) -> dict[str, str]:
+    """Return in words which symbols were held when they stopped trading, for a record's environment; else nothing."""
+    words = ", ".join(f"{symbol} since {last:%Y-%m-%d %H:%M}" for symbol, last in stale.items())
+    return {"marked to their last price": words} if words else {}
+
+
 def log(record: RunRecord, settings: Settings, model: Path | None = None, experiment: str = "") -> None:
     """Log the written record; a tracking store that is down costs a warning, not the run."""
     from workbench import tracking

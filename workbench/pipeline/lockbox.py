@@ -78,20 +78,22 @@ def open_data(parameters: Any, settings: Settings, now: datetime) -> UsableBars:
     """Load the bars that parameters name, without those that the experiment's lock-box seals.
 
     The first run with a ``lockbox_share`` seals the latest bars; later bars are sealed too. Later runs of the family
-    find that seal, whatever share they name: it may grow, it never shrinks.
+    find that seal, whatever share they name, none too: it may grow, it never shrinks.
     """
-    whole = _load(parameters, settings, parameters.end)
+    whole, box = _load(parameters, settings, parameters.end), _lockbox(settings)
     family = parameters.experiment or parameters.notebook
-    if parameters.lockbox_share == 0:
-        if parameters.open_lockbox:
+    share, opens = getattr(parameters, "lockbox_share", 0.0), getattr(parameters, "open_lockbox", False)
+    start = box.sealed_from(family, whole.name)
+    if share > 0:
+        times = pd.DatetimeIndex(whole.bars.index)
+        start = box.seal(family, whole.name, times[min(int(len(times) * (1 - share)), len(times) - 1)], now)
+    if start is None:
+        if opens:
             raise ConfigError(
                 "open_lockbox needs a lock-box; set lockbox_share, the share of the latest bars sealed away"
             )
         return UsableBars(whole)
-    times = pd.DatetimeIndex(whole.bars.index)
-    wanted = times[min(int(len(times) * (1 - parameters.lockbox_share)), len(times) - 1)]
-    start = _lockbox(settings).seal(family, whole.name, wanted, now)
-    if parameters.open_lockbox:
+    if opens:
         return UsableBars(whole, family, start, True)
     return UsableBars(_load(parameters, settings, start.isoformat()), family, start)
 

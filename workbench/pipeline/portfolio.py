@@ -57,7 +57,7 @@ def trade(forecasts: Forecasts, design: Design, bars: Bars, plan: Plan) -> Portf
     for name in BASELINES:
         scores = _baseline_forecast(name, design, forecast)
         baseline = _kept_over_rest(position_rule("sign", scores, max_leverage=plan.max_leverage), oos)
-        results[name] = _simulated(baseline, oos, plan, _BASELINE_REBALANCE.get(name, plan.rebalance), plain)
+        results[name] = _simulated(baseline, bars, plan, _BASELINE_REBALANCE.get(name, plan.rebalance), plain)
     return Portfolio(results)
 
 
@@ -66,17 +66,18 @@ def trade_forecast(forecast: Panel, bars: Bars, plan: Plan) -> BacktestResult:
     oos = bars.loc[forecast.index[0] : forecast.index[-1]]
     forecast = forecast.reindex(index=oos.index, columns=list(oos["close"].columns))
     decided = _kept_over_rest(position_rule(plan.rule, forecast, max_leverage=plan.max_leverage), oos)
-    return _simulated(_sized(decided, bars, plan), oos, plan, plan.rebalance, plan.execution)
+    return _simulated(_sized(decided, bars, plan), bars, plan, plan.rebalance, plan.execution)
 
 
 def _simulated(
-    targets: Panel, oos: Bars, plan: Plan, rebalance: Rebalance, execution: Execution | None
+    targets: Panel, bars: Bars, plan: Plan, rebalance: Rebalance, execution: Execution | None
 ) -> BacktestResult:
+    """Simulate over the targets' bars; earlier ones serve the execution's trailing volatility and volume."""
     costs: dict[str, Any] = {"execution": execution}
     if execution is None:
         costs = {"fee_bps": plan.fee_bps, "slippage_bps": plan.slippage_bps}
     return simulate(
-        targets, oos, initial_cash=plan.capital, max_leverage=plan.max_leverage, rebalance=rebalance, **costs
+        targets, bars, initial_cash=plan.capital, max_leverage=plan.max_leverage, rebalance=rebalance, **costs
     )
 
 

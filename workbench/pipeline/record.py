@@ -13,7 +13,7 @@ from workbench.data import Dataset
 from workbench.features import Design, feature_versions
 from workbench.pipeline.evidence import Evidence
 from workbench.pipeline.judge import Judgement
-from workbench.pipeline.keeping import Findings
+from workbench.pipeline.keeping import Findings, ended
 from workbench.pipeline.lockbox import UsableBars
 from workbench.pipeline.plan import Plan
 from workbench.pipeline.portfolio import Portfolio
@@ -55,6 +55,7 @@ def findings_of(evaluation: Evaluation, judgement: Judgement, evidence: Evidence
         environment={
             "seed": evaluation.parameters.seed,
             "features": feature_versions(evaluation.parameters.features),
+            **ended(evaluation.portfolio.strategy.stale.to_dict()),
         },
         model=model,
     )

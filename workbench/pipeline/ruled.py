@@ -94,9 +94,14 @@ class Accounts:
 
     @property
     def costs(self) -> pd.DataFrame:
-        """What the accounts together paid at each bar, by kind, in units of cash."""
+        """What the mean account paid at each bar, by kind, in units of the cash that each began with."""
         parts = [r.costs for r in self.results.values()]
-        return sum(parts[1:], parts[0])
+        return sum(parts[1:], parts[0]) / len(parts)
+
+    @property
+    def stale(self) -> dict[str, pd.Timestamp]:
+        """Time of the last price of each symbol that is held at the end but no longer trades."""
+        return {str(symbol): last for r in self.results.values() for symbol, last in r.stale.items()}
 
     def rows(self, name: str) -> pd.DataFrame:
         """Return all accounts' ``fills`` or ``trades`` in the order of time."""
@@ -108,7 +113,7 @@ class Accounts:
 
     def summary(self, confidence: float) -> dict[str, float]:
         """Return all measures of the whole, and counts and costs as `BacktestResult.summary` does."""
-        paid = self.costs.sum() / sum(r.initial_cash for r in self.results.values())
+        paid = self.costs.sum() / next(iter(self.results.values())).initial_cash
         measures = risk.summary(self.returns, self.positions, confidence=confidence, traded=self.traded)
         return measures | {
             "n_bars": float(len(self.returns)),
@@ -143,8 +148,11 @@ def trade_targets(bars: Bars, targets: Panel, terms: Terms, rebalance: Rebalance
     )
 
 
-def trade_baselines(bars: Bars, terms: Terms) -> dict[str, Accounts]:
-    """Simulate doing nothing, repeating the last move, holding, and holding equal shares, at the same costs."""
+def trade_baselines(bars: Bars, terms: Terms, history: Bars | None = None) -> dict[str, Accounts]:
+    """Simulate doing nothing, repeating the last move, holding, and holding equal shares, at the same costs.
+
+    ``history`` holds the bars and those before them, for what an execution measures over the past.
+    """
     from dataclasses import replace
 
     plain = replace(terms, execution=terms.execution.without_exits() if terms.execution else None)
@@ -157,4 +165,5 @@ def trade_baselines(bars: Bars, terms: Terms) -> dict[str, Accounts]:
         "buy_and_hold": (ones, "on_change"),
         "equal_weight": (ones, "every_bar"),
     }
-    return {name: trade_targets(bars, targets, plain, rebalance) for name, (targets, rebalance) in ways.items()}
+    whole = bars if history is None else history
+    return {name: trade_targets(whole, targets, plain, rebalance) for name, (targets, rebalance) in ways.items()}

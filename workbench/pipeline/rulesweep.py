@@ -17,11 +17,12 @@ from workbench.data import Dataset
 from workbench.errors import ConfigError
 from workbench.pipeline.evidence import Evidence, gather
 from workbench.pipeline.judge import believed
-from workbench.pipeline.keeping import Findings, keep
+from workbench.pipeline.keeping import Findings, ended, keep
 from workbench.pipeline.lockbox import UsableBars, open_data
 from workbench.pipeline.record import describe_dataset
 from workbench.pipeline.ruled import Accounts, PositionFunction, Terms, trade_baselines, trade_rule
 from workbench.pipeline.trialcount import count_cells
+from workbench.risk import periods_per_year
 from workbench.typing import FloatArray, Json
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def evaluate_sweep(
         progress=lambda share, words: progress(0.05 + 0.6 * share, words),
         **terms.costs(),
     )
-    best = best_cell(result.portfolio, parameters.objective)
+    best = best_cell(result.portfolio, parameters.objective, len(bars) / periods_per_year(pd.DatetimeIndex(bars.index)))
     progress(0.66, "simulating the best cell and the baselines")
     return Swept(
         parameters=parameters,
@@ -158,6 +159,7 @@ def sweep_findings(
         environment={
             "seed": parameters.seed,
             "best": ", ".join(f"{k} {v}" for k, v in swept.configurations[swept.best].items()),
+            **ended(accounts.stale),
         },
     )
 
@@ -183,15 +185,17 @@ def rule_and_grid(rule: str, lines: Sequence[str]) -> tuple[PositionFunction, li
     return known.function, cells
 
 
-def best_cell(portfolio: pd.DataFrame, objective: str) -> int:
-    """Return the row with the highest objective; one without a Sharpe ratio is never the best while another has one."""
-    values = portfolio[objective] if objective in portfolio else _calmar(portfolio)
+def best_cell(portfolio: pd.DataFrame, objective: str, years: float = 1.0) -> int:
+    """Return the row with the highest objective, over so many years; one without it is never the best beside others."""
+    values = portfolio[objective] if objective in portfolio else _calmar(portfolio, years)
     return int(np.argmax(np.where(np.isnan(values), -np.inf, values)))
 
 
-def _calmar(portfolio: pd.DataFrame) -> FloatArray:
+def _calmar(portfolio: pd.DataFrame, years: float) -> FloatArray:
+    """Annual return over the largest fall: the total return would rank cells otherwise."""
     fall = portfolio["max_drawdown"].to_numpy()
-    return np.divide(portfolio["total_return"].to_numpy(), fall, where=fall > 0, out=np.full(len(fall), np.nan))
+    annual = (1.0 + portfolio["total_return"].to_numpy()) ** (1.0 / years) - 1.0
+    return np.divide(annual, fall, where=fall > 0, out=np.full(len(fall), np.nan))
 
 
 def identities(swept: Swept) -> list[Json]:

@@ -108,11 +108,9 @@ def evaluate_backtest(
     return evaluate(parameters, settings, lambda _: plan, open_data(parameters, settings, now), progress)
 
 
-def evaluate_training(
-    parameters: TrainParameters, settings: Settings, _now: datetime, progress: Progress
-) -> Evaluation:
+def evaluate_training(parameters: TrainParameters, settings: Settings, now: datetime, progress: Progress) -> Evaluation:
     """Compute all that a training is judged by; nothing is counted or kept yet."""
-    opened = UsableBars(load_experiment_data(parameters, settings))
+    opened = open_data(parameters, settings, now)
     return evaluate(parameters, settings, lambda design: plan_training(parameters, design), opened, progress)
 
 
