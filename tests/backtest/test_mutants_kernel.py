@@ -1,4 +1,4 @@
-"""What mutants of the kernels survived: seeded walks against the twins, and bars and fills small enough to do by hand."""
+"""What mutants of the kernels survived: seeded walks against the twins, bars and fills small enough to do by hand."""
 
 from __future__ import annotations
 

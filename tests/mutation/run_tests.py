@@ -8,15 +8,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-KERNELS = (
-    "kernel",
-    "trade_kernels",
-    "bar_kernels",
-    "exit_kernels",
-    "fill_kernels",
-    "order_kernels",
-    "bootstrap_kernels",
-)
+KERNELS = ("kernel", "trade_kernels", "bar_kernels", "exit_kernels", "fill_kernels", "order_kernels")
+COMPILED = (*KERNELS, "bootstrap_kernels")
 FULL_BAR = ("mutants_kernel", "execution_edge", "twin_fuzz", "execution_model", "sweep")
 SPLITS = ("splits", "purged", "cpcv", "nested", "mutants_splitters")
 TESTS = {
@@ -62,10 +55,10 @@ def main() -> int:
         "OMP_NUM_THREADS": "1",
         "CI": "1",
     }
-    if any(module in KERNELS for module in modules):
+    if any(module in COMPILED for module in modules):
         environment["NUMBA_DISABLE_JIT"] = "1"
     files = list(dict.fromkeys(f for module in modules for f in tests_of(module)))
-    marks = "not soak" if any(m in KERNELS[:-1] for m in modules) else "not soak and not slow"
+    marks = "not soak" if any(m in KERNELS for m in modules) else "not soak and not slow"
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--no-header", "-m", marks]
     command += ["-k", "not warming"]  # of what numba compiles
     return subprocess.run([*command, *files], cwd=ROOT, env=environment, check=False).returncode

@@ -1,6 +1,7 @@
-"""Keep a seeded random sample of a cosmic-ray session's mutants, or report what became of them.
+"""Keep a seeded random sample of a cosmic-ray session's mutants, report what became of them, or try survivors again.
 
-``python tests/mutation/sample.py keep SESSION N SEED`` after ``cosmic-ray init``, ``… report SESSION`` after ``exec``.
+``python tests/mutation/sample.py keep SESSION N SEED`` after ``cosmic-ray init``, ``… report SESSION`` after ``exec``,
+``… again SESSION`` and ``exec`` once more after new tests.
 
 Left out before the draw, since no test could or need notice them: decorators (compiled or not, a kernel is the same),
 annotations, the bodies of ``warm``, exponents, shifts and bits put into arithmetic (they raise at once), identity put
@@ -53,7 +54,7 @@ def keep(session: str, count: int, seed: int) -> None:
         items = sorted(db.work_items, key=lambda i: (str(i.mutations[0].module_path), *key_of(i.mutations[0])))
         spans = {i.mutations[0].module_path: untested(i.mutations[0].module_path) for i in items}
         fit = [i for i in items if sensible(i.mutations[0].operator_name) and not inside(i.mutations[0], spans)]
-        drawn = random.Random(seed).sample(fit, min(count, len(fit)))
+        drawn = random.Random(seed).sample(fit, min(count, len(fit)))  # noqa: S311 -- no secret
         db.clear()
         db.add_work_items(drawn)
     print(f"{len(items)} mutants, {len(fit)} of them in question, {len(drawn)} drawn with seed {seed}")
@@ -85,8 +86,19 @@ def report(session: str) -> None:
     print(f"{len(outcome)} drawn, {done} run, {counts['killed']} killed, {counts['survived']} survived: {share} killed")
 
 
+def again(session: str) -> None:
+    """Forget the survivors' results, so that they are run once more."""
+    with use_db(session, WorkDB.Mode.open) as db:
+        items, results = list(db.work_items), [(job, result) for job, result in db.results if result.is_killed]
+        db.clear()
+        db.add_work_items(items)
+        for job, result in results:
+            db.set_result(job, result)
+    print(f"{len(items) - len(results)} of {len(items)} to run")
+
+
 if __name__ == "__main__":
     if sys.argv[1] == "keep":
         keep(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
     else:
-        report(sys.argv[2])
+        {"report": report, "again": again}[sys.argv[1]](sys.argv[2])
