@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from workbench.backtest.execution.bar_kernels import simulate_execution, walk_account
+from workbench.backtest.execution.terms import REASONS
 from workbench.backtest.kernel import simulate_bars
 from workbench.backtest.trade_kernels import N_TRADE, trips_of
 
@@ -55,24 +58,69 @@ def drawn_rules(rng, n_assets: int, theme: str) -> dict:
     return rules | maybe(0.15, "min_notional", (0.05,) * n_assets)
 
 
+THEMES = ("exits", "orders", "margin", "costs")
+
+
+def drawn_case(seed: int, theme: str, cases, n_assets: int | None = None):
+    """Return forty bars, often on a grid of whole prices where levels and quotes meet."""
+    rng = np.random.default_rng([seed, len(theme)])
+    n_assets, grid = n_assets or int(rng.integers(1, 4)), bool(rng.random() < 0.6)
+    volatility, gaps = float(rng.choice([0.006, 0.02])), float(rng.choice([0.0, 0.0, 0.15]))
+    bars, fine = cases.tape(seed, n_assets, 40, grid=grid, volatility=volatility, gaps=gaps, dying=False)
+    rules = drawn_rules(rng, n_assets, theme)
+    if not grid:
+        rules = {k: v for k, v in rules.items() if k not in {"lot", "tick"}}
+    given = cases.extras(seed, bars)
+    bars |= {name: values for name, values in given.items() if rng.random() < 0.5}
+    style = str(rng.choice(["sparse", "held", "held", "dense"]))
+    weights = cases.targets(seed, bars["open"].shape, style, 0.9 * rules.get("leverage", 1.0))
+    return cases.Case(weights, bars, fine if rng.random() < 0.4 else None, rules, 1.0)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("theme", ["exits", "orders", "margin", "costs"])
+@pytest.mark.parametrize("theme", THEMES)
 def test_long_walks_are_the_twins(theme, fuzz, execution_twin, execution_cases):
-    """Forty bars each, on a grid of whole prices where levels and quotes often meet."""
     for seed in range(80):
-        rng = np.random.default_rng([seed, len(theme)])
-        n_assets, grid = int(rng.integers(1, 4)), bool(rng.random() < 0.6)
-        volatility, gaps = float(rng.choice([0.006, 0.02])), float(rng.choice([0.0, 0.0, 0.15]))
-        bars, fine = execution_cases.tape(seed, n_assets, 40, grid=grid, volatility=volatility, gaps=gaps, dying=False)
-        rules = drawn_rules(rng, n_assets, theme)
-        if not grid:
-            rules.pop("lot", None), rules.pop("tick", None)
-        given = execution_cases.extras(seed, bars)
-        bars |= {name: values for name, values in given.items() if rng.random() < 0.5}
-        style = str(rng.choice(["sparse", "held", "held", "dense"]))
-        weights = execution_cases.targets(seed, bars["open"].shape, style, 0.9 * rules.get("leverage", 1.0))
-        case = execution_cases.Case(weights, bars, fine if rng.random() < 0.4 else None, rules, 1.0)
-        fuzz.compare(case, execution_twin, execution_cases)
+        fuzz.compare(drawn_case(seed, theme, execution_cases), execution_twin, execution_cases)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("theme", THEMES)
+def test_an_account_walked_from_the_middle_is_a_simulation_of_that_stretch(theme, fuzz, execution_cases):
+    """From a flat start at ``first``; the bar before only decides. Nothing is written outside the stretch."""
+    ruined = trips = 0
+    for seed in range(30):
+        case = drawn_case(1_000 + seed, theme, execution_cases, n_assets=1)
+        first, stop = (1, 40) if seed % 3 == 0 else (9, 33)
+        tape, most = fuzz.tape_of(case)
+        terms = fuzz.terms_of(case.rules, 1)
+        returns, share = np.full(40, 7.0), np.full(40, 7.0)
+        count = walk_account(case.targets, tape, terms, 50.0, most, first, stop, returns, share, np.zeros(40))
+        cut = {k: np.ascontiguousarray(v[:, first - 1 : stop]) for k, v in case.tape.items()}
+        fine = case.finer and {k: np.ascontiguousarray(v[:, 3 * (first - 1) : 3 * stop]) for k, v in case.finer.items()}
+        piece = replace(case, targets=np.ascontiguousarray(case.targets[:, first - 1 : stop]), tape=cut, finer=fine)
+        tape, most = fuzz.tape_of(piece)
+        equity, _, _, fills, _, traded, bar = simulate_execution(piece.targets, tape, terms, 50.0, most)
+        last = len(equity) if bar < 0 else bar + 1
+        wealth = equity[:last].copy()
+        traded[:1] = 0.0
+        if bar >= 0:
+            traded[bar] += np.abs(fills[fills[:, 6] == REASONS.index("ruin"), 2:4].prod(axis=1)).sum()
+        before = np.concatenate([[50.0], wealth[:-1]])
+        expected = np.zeros((2, len(equity)))
+        expected[:, :last] = wealth / before - 1.0, traded[:last] / before
+        outside = np.r_[0:first, stop:40]
+        assert (returns[outside] == 7.0).all()
+        assert (share[outside] == 7.0).all()
+        np.testing.assert_allclose(returns[first:stop], expected[0, 1:], rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(share[first:stop], expected[1, 1:], rtol=1e-9, atol=1e-12)
+        after = np.cumsum(fills[fills[:, 6] != REASONS.index("ruin"), 2])
+        after[np.abs(after) < 1e-9] = 0.0
+        opened = (after != 0.0) & (np.concatenate([[0.0], after[:-1]]) * after <= 0.0)
+        assert count == opened.sum()
+        ruined, trips = ruined + (bar >= 0), trips + count
+    assert trips > 30
+    assert (ruined > 0) == (theme == "margin")
 
 
 @pytest.mark.parametrize("leverage", [0.9, 1.0, 4.0])

@@ -88,7 +88,7 @@ def test_refusals_tell_what_there_was():
         PurgedKFold(3).split(DAYS, [*DAYS[:4], DAYS[3], *DAYS[5:]])
     with pytest.raises(DataError, match="share of 0.95 locks all of 12 bars"):
         split_lockbox(DAYS, DAYS, share=0.95)
-    for share in (0.0, 1.0):
+    for share in (-0.1, 0.0, 1.0):
         with pytest.raises(ConfigError, match="share must lie in"):
             split_lockbox(DAYS, DAYS, share=share)
 
