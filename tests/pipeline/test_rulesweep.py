@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime
 
 import numpy as np
@@ -132,6 +133,12 @@ def test_sealed_bars_are_not_loaded_and_a_second_look_is_refused(settings: Setti
     other = open_data(closed.model_copy(update={"lockbox_share": 0.0, "experiment": "others"}), settings, NOW)
     assert other.dataset.bars.index[-1] == whole[-1]
     assert other.end == ""
+    more = open_data(closed.model_copy(update={"lockbox_share": 0.0, "symbols": ["TREND", "U"]}), settings, NOW)
+    assert more.end == found.end
+    third = dataclasses.replace(more, is_open=True).opening("third", settings, NOW)
+    assert third["lockbox_openings"] == 3
+    strange = open_data(closed.model_copy(update={"lockbox_share": 0.0, "symbols": ["U2"]}), settings, NOW)
+    assert strange.end == ""
 
 
 def test_a_lockbox_must_be_sealed_before_it_is_opened(settings: Settings) -> None:

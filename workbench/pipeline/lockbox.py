@@ -55,9 +55,11 @@ class UsableBars:
         said: Json = {"lockbox_from": self.sealed_from.isoformat(), "lockbox_open": self.is_open}
         if not self.is_open:
             return said
-        opened = _lockbox(settings).open(self.family, self.dataset.name, run_id, now)
-        earlier = [f"{o.run_id[:12]} at {o.opened[:16]}" for o in opened.earlier]
-        return said | {"lockbox_openings": opened.number, "lockbox_opened_by": earlier}
+        box, own = _lockbox(settings), self.dataset.name
+        opened = box.open(self.family, own, run_id, now)
+        others = [o for s in _sharing(box, self.family, own) if s != own for o in box.openings(self.family, s)]
+        earlier = [f"{o.run_id[:12]} at {o.opened[:16]}" for o in (*opened.earlier, *others) if o.run_id != run_id]
+        return said | {"lockbox_openings": len(earlier) + 1, "lockbox_opened_by": earlier}
 
     def metrics(self, net: pd.Series, trial: Json) -> dict[str, float]:
         """Return what the sealed bars alone say, where they were opened."""
@@ -78,24 +80,41 @@ def open_data(parameters: Any, settings: Settings, now: datetime) -> UsableBars:
     """Load the bars that parameters name, without those that the experiment's lock-box seals.
 
     The first run with a ``lockbox_share`` seals the latest bars; later bars are sealed too. Later runs of the family
-    find that seal, whatever share they name, none too: it may grow, it never shrinks.
+    find that seal, whatever share they name, none too: it may grow, it never shrinks. It holds for every data set of
+    the source that shares a symbol, at any time frame: another list of symbols is no fresh look.
     """
     whole, box = _load(parameters, settings, parameters.end), _lockbox(settings)
     family = parameters.experiment or parameters.notebook
     share, opens = getattr(parameters, "lockbox_share", 0.0), getattr(parameters, "open_lockbox", False)
-    start = box.sealed_from(family, whole.name)
+    seals = [box.sealed_from(family, series) for series in _sharing(box, family, whole.name)]
+    starts = [seal for seal in seals if seal is not None]
     if share > 0:
         times = pd.DatetimeIndex(whole.bars.index)
-        start = box.seal(family, whole.name, times[min(int(len(times) * (1 - share)), len(times) - 1)], now)
-    if start is None:
+        starts.append(times[min(int(len(times) * (1 - share)), len(times) - 1)])
+    if not starts:
         if opens:
             raise ConfigError(
                 "open_lockbox needs a lock-box; set lockbox_share, the share of the latest bars sealed away"
             )
         return UsableBars(whole)
+    start = box.seal(family, whole.name, min(starts), now)
     if opens:
         return UsableBars(whole, family, start, True)
     return UsableBars(_load(parameters, settings, start.isoformat()), family, start)
+
+
+def _sharing(box: LockBox, family: str, name: str) -> list[str]:
+    """Return a family's sealed data sets of the same source that hold one of this one's symbols."""
+    sealed = box.overview()
+    source, symbols = _parts(name)
+    kin = [(s, *_parts(s)) for s in sealed.loc[sealed["family"] == family, "series"]]
+    return [s for s, other, held in kin if other == source and held & symbols]
+
+
+def _parts(name: str) -> tuple[str, set[str]]:
+    """Return source and symbols of a data set's name, ``source:timeframe:symbol+symbol``."""
+    source, _, rest = name.partition(":")
+    return source, set(rest.partition(":")[2].split("+"))
 
 
 def _load(parameters: Any, settings: Settings, end: str) -> Dataset:
