@@ -138,6 +138,16 @@ def test_the_parts_of_every_view_add_up_to_the_difference(seeds: tuple[int, int]
     )
 
 
+@pytest.mark.parametrize(("notebook", "accounts"), [("backtest", 1), ("train", 1), ("sweep", 2), ("walkforward", 2)])
+def test_trades_of_a_rule_are_shares_of_all_its_accounts(notebook: str, accounts: int) -> None:
+    record = simulated("a", blocks(1), notebook=notebook)
+    found = profits_of(record)
+    assert found.trades is not None
+    assert found.costs is not None
+    assert found.trades["pnl"].sum() == pytest.approx(record.frames["trades"]["pnl"].sum() / accounts)
+    assert found.costs["fee"] == pytest.approx(record.frames["costs"]["fee"].sum())
+
+
 def trips(*rows: tuple[str, int, float]) -> pd.DataFrame:
     start = pd.Timestamp("2024-01-01", tz="UTC")
     return pd.DataFrame(
