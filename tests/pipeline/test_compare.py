@@ -18,10 +18,12 @@ from hypothesis import strategies as st
 
 from workbench.backtest import simulate
 from workbench.config import BacktestParameters, Settings
-from workbench.data import load_bars
+from workbench.data import load_bars, load_dataset
 from workbench.errors import ArtifactError, ConfigError
+from workbench.pipeline import ladder
 from workbench.pipeline.attribution import decompose, match_trades, profits_of, table_of
 from workbench.pipeline.compare import Comparison, compare_runs
+from workbench.pipeline.lockbox import UsableBars
 from workbench.pipeline.run import run_backtest
 from workbench.tracking import RunRecord, TrialsLedger, write_record
 
@@ -236,3 +238,11 @@ def test_a_view_without_a_difference_has_no_shares() -> None:
     table = table_of("symbol", {"X": 0.1, "Y": -0.1}, 0.0)
     assert table["share"].isna().all()
     assert table_of("symbol", {"X": 0.1}, 0.3)["source"].tolist() == ["X", "rest"]
+
+
+def test_steps_do_not_look_into_an_opened_lockbox(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+    record = simulated("a", blocks(1))
+    opened = UsableBars(load_dataset("gbm(seed=3, n_bars=60)", ["X", "Y"]), "family", pd.Timestamp("2020-01-01"), True)
+    monkeypatch.setattr(ladder, "recorded_bars", lambda *_: opened)
+    with pytest.raises(ConfigError, match="opened the lock-box.*leave rerun off"):
+        ladder.ladder(record, record, settings, now=NOW)

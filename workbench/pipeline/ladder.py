@@ -64,6 +64,11 @@ def ladder(
     replay_of(a.notebook)
     ours, theirs = recorded_parameters(a)[0], recorded_parameters(b)[0]
     bars = recorded_bars(a, ours, settings), recorded_bars(b, theirs, settings)
+    if any(opened.is_open for opened in bars):
+        raise ConfigError(
+            "one of the runs opened the lock-box, and the steps between them would look into it again uncounted; "
+            "leave rerun off"
+        )
     walk, parts, pending = _walk(ours, theirs, bars), {}, []
     at = _compound(a.frames["returns"])
     for done, (name, parameters, opened) in enumerate(walk):
