@@ -191,3 +191,22 @@ def test_sides_add_up_to_both() -> None:
     figure = charts.to_bokeh(charts.side_equity_chart(trades, capital=1000.0))
     assert figure.yaxis[0].formatter.format == "0.0%"
     assert list(side_frame(trades[trades["side"] == "long"])) == ["long"]
+
+
+def test_profit_is_a_share_of_the_capital_it_was_earned_with() -> None:
+    trades = pd.DataFrame(
+        {"exit_time": pd.to_datetime(["2024-01-02"], utc=True), "pnl": [-669.71], "return": [-0.0027]}
+    )
+    assert "−0.67 %" in charts.trades_table(trades, capital=100_000.0)._repr_html_()
+    assert "%" not in charts.trades_table(trades).columns[1].write(-669.71)
+
+
+def test_value_traded_stays_readable() -> None:
+    fills = pd.DataFrame({"value": [3.7e8], "fee": [74_000.0], "slippage": [0.0], "liquidity": ["maker"]})
+    assert "370 M" in charts.liquidity_table(fills)._repr_html_()
+    assert "3,700.0" in charts.liquidity_table(fills, capital=1e5)._repr_html_()
+
+
+def test_trades_without_a_reason_are_still_open() -> None:
+    trades = pd.DataFrame({"exit_reason": ["order", ""], "return": [0.1, -0.1], "pnl": [1.0, -1.0], "bars": [2, 0]})
+    assert charts.exit_reasons_table(trades).frame["reason"].tolist() == ["order", "still open"]

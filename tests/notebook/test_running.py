@@ -106,7 +106,7 @@ def test_the_first_screen_holds_what_a_reader_needs(rng: np.random.Generator) ->
     for words in (
         "Refused by 1 of 2 gates",
         "✗ deflated 0.61 &lt; 0.95",
-        "✓ max drawdown 0.10 &lt;= 0.30",
+        "✓ max drawdown 0.10 ≤ 0.30",
         "trial 3 of 12 on this data set",
         "the same trial as first seen 2026-01-01",
         "5 bps fee and 2 bps slippage",

@@ -139,7 +139,7 @@ def trades(record: RunRecord) -> list[Any]:
         *parts.pairs([statistics, *results]),
         sides,
         *excursions,
-        *parts.redrawn(_kinds(table), lambda **chosen: [_listed(table, **chosen)]),
+        *parts.redrawn(_kinds(table), lambda **chosen: [_listed(table, capital, **chosen)]),
     ]
 
 
@@ -150,10 +150,10 @@ def _kinds(table: pd.DataFrame) -> dict[str, dict[str, str]]:
     return {c: {"all": "", **{v.replace("_", " "): v for v in found[c]}} for c in columns if len(found[c]) > 1}
 
 
-def _listed(table: pd.DataFrame, **chosen: str) -> Any:
+def _listed(table: pd.DataFrame, capital: float | None, **chosen: str) -> Any:
     for column, value in chosen.items():
         table = table[table[column].astype(str) == value] if value else table
-    return parts.table(charts.trades_table(table, limit=300), height=560)
+    return parts.table(charts.trades_table(table, limit=300, capital=capital), height=560)
 
 
 def costs(record: RunRecord) -> list[Any]:
@@ -162,7 +162,7 @@ def costs(record: RunRecord) -> list[Any]:
     paid = [
         *drawn(record, "costs", lambda f: charts.cost_kinds_chart(f, equity=capital),
                lambda f: charts.cost_kinds_table(f, equity=capital)),
-        *drawn(record, "fills", charts.liquidity_table),
+        *drawn(record, "fills", lambda f: charts.liquidity_table(f, capital=capital)),
     ]  # fmt: skip
     curve = drawn(
         record,

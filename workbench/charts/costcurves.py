@@ -170,8 +170,8 @@ def short_money(value: float) -> str:
     """Write an amount in few signs: ``950``, ``25 k``, ``1.5 M``, ``2 bn``."""
     for size, unit in ((1e9, " bn"), (1e6, " M"), (1e3, " k")):
         if abs(value) >= size * 0.9995:
-            return f"{value / size:.3g}{unit}"
-    return f"{value:.3g}"
+            return f"{value / size:.3g}{unit}".replace("-", "−")
+    return f"{value:.3g}".replace("-", "−")
 
 
 def _column(table: pd.DataFrame, name: str) -> FloatArray:

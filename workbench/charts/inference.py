@@ -206,6 +206,7 @@ def nulls_table(nulls: pd.DataFrame, *, metric: str = "sharpe_ratio", level: flo
     caption = f"{label_of(metric)[:1].upper()}{label_of(metric)[1:]} against chance"
     if not need(nulls, "null", "p_value"):
         return empty_table(caption, _NO_NULLS)
+    caption += ": positions held from open to open at the run's mean cost, so not quite the figure of the verdict"
     frame = nulls.reset_index(drop=True)
     frame = frame.assign(words=[label_of(str(n)) for n in frame["null"]])
     columns = [
@@ -231,7 +232,10 @@ _HONESTY = {
         "annual; what the best of that many worthless trials would show",
     ),
     "n_trials": ("trials on this data", "every configuration ever evaluated on it"),
-    "n_effective_trials": ("independent trials", "clusters of trials whose returns move together"),
+    "n_effective_trials": (
+        "independent trials",
+        "clusters that move together, or more where their spread asks for it",
+    ),
     "minimum_track_record_length": (
         "minimum track record",
         "bars needed to be 95 % sure that the Sharpe ratio is above 0",
@@ -242,7 +246,7 @@ _HONESTY = {
     ),
     "probability_of_backtest_overfitting": (
         "PBO: odds that the choice does worse than the median later",
-        "below 0.5 at the least; 0.05 is good",
+        "of this run's cells or of all trials on this data, whichever is higher; 0.05 is good",
     ),
 }
 _ALIASES = {

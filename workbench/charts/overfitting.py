@@ -82,7 +82,7 @@ def degradation_chart(degradation: pd.DataFrame, *, unit: str = "per bar", heigh
             legend_label=f"least squares, slope {number(slope)}",
         )
     faint(figure)
-    style_axes(figure, x="0.0[0]", y="0.0[0]")
+    style_axes(figure, x="0.00[00]", y="0.00[00]")
     figure.xaxis.axis_label, figure.yaxis.axis_label = f"Sharpe ratio in sample, {unit}", f"out of sample, {unit}"
     finish_factor(figure, [drawn], {"in sample": "@x{0.0000}", "out of sample": "@y{0.0000}"}, legend=True)
     return figure

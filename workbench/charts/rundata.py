@@ -8,20 +8,33 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from workbench.charts.costcurves import short_money
 from workbench.charts.tables import Column, Table, frame_table, moment, number, percent, signed_percent, whole
 
 
-def trades_table(trades: pd.DataFrame, *, limit: int = 100) -> Table:
-    """Return the round trips, latest first; return in percent, profit as a fraction of the starting capital."""
+def trades_table(trades: pd.DataFrame, *, limit: int = 100, capital: float | None = None) -> Table:
+    """Return the round trips, latest first, with what each earned net of costs.
+
+    Parameters
+    ----------
+    trades : DataFrame
+        One row per round trip; the latest ``limit`` are shown.
+    capital : float, optional
+        Starting capital in the unit of ``pnl``: profit is then in percent of it; without it in the account's currency.
+    """
     latest = trades.sort_values("exit_time", ascending=False)
     keep = [
         c
         for c in ("symbol", "side", "entry_time", "exit_time", "bars", "entry_price", "exit_price", "pnl", "return")
         if c in latest
     ]
-    return frame_table(
-        latest[keep], caption=f"{len(trades):,} round trips, latest first", percents=("return", "pnl"), limit=limit
-    )
+    caption = f"{len(trades):,} round trips, latest first, net of costs"
+    table = frame_table(latest[keep], caption=caption, percents=("return",), limit=limit)
+    profit = Column("pnl", "profit", short_money)
+    if capital:
+        profit = Column("pnl", "profit, of the capital", lambda v: signed_percent(float(v) / capital))
+    columns = [profit if c.key == "pnl" else c for c in table.columns]
+    return Table(table.frame, columns, table.caption)
 
 
 def folds_table(folds: pd.DataFrame) -> Table:

@@ -204,16 +204,18 @@ def excursions_chart(trades: pd.DataFrame, *, height: int = 300) -> Any:
     ahead = float(known.loc[~won, "mfe"].abs().median()) if (~won).any() else float("nan")
     from bokeh.layouts import row
 
-    left = _excursion(shown, "low", "greatest loss on the way (MAE)", height)
+    counts = {True: int(won.sum()), False: int((~won).sum())}
+    part = "" if len(shown) == len(known) else f" · {len(shown):,} of {len(known):,} trades drawn, the largest all"
+    left = _excursion(shown, "low", f"greatest loss on the way (MAE){part}", height, counts)
     left.title.text = f"MAE: 9 in 10 winners never lost over {percent(stop)}" if np.isfinite(stop) else "MAE: no winner"
-    right = _excursion(shown, "high", "greatest gain on the way (MFE)", height)
+    right = _excursion(shown, "high", "greatest gain on the way (MFE)", height, counts)
     right.title.text = (
         f"MFE: half the losers were once {percent(ahead)} ahead" if np.isfinite(ahead) else "MFE: no loser"
     )
     return row(left, right, sizing_mode="stretch_width")
 
 
-def _excursion(trades: pd.DataFrame, column: str, words: str, height: int) -> Any:
+def _excursion(trades: pd.DataFrame, column: str, words: str, height: int, counts: dict[bool, int]) -> Any:
     figure = factor_figure("", height)
     drawn = []
     for wins, marker, color, label in ((True, "circle", UP, "won"), (False, "x", DOWN, "lost")):
@@ -230,7 +232,7 @@ def _excursion(trades: pd.DataFrame, column: str, words: str, height: int) -> An
                     line_color=color,
                     fill_alpha=0.3,
                     line_alpha=0.7,
-                    legend_label=f"{label}, {len(part):,}",
+                    legend_label=f"{label}, {counts[wins]:,}",
                 )
             )
     ends = (

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from workbench.charts.costcurves import short_money
 from workbench.charts.marks import empty_table, need
 from workbench.charts.tables import Column, Table, _Written, number, percent, signed_percent, whole
 from workbench.charts.theme import label_of
 from workbench.typing import FloatArray
 
+_OPEN = "still open"
 _NO_TRADES = "the strategy made no round trip in this range"
 
 
@@ -114,7 +116,7 @@ def exit_reasons_table(trades: pd.DataFrame) -> Table:
     rows = [
         {"reason": label_of(str(reason)), **trade_statistics(part),
          "pnl_share": float(part["pnl"].sum()) / total if total > 0 else np.nan}
-        for reason, part in trades.groupby(trades["exit_reason"].fillna("open"), sort=False)
+        for reason, part in trades.groupby(trades["exit_reason"].replace("", None).fillna(_OPEN), sort=False)
     ]  # fmt: skip
     frame = pd.DataFrame(rows).sort_values("n_trades", ascending=False, kind="stable").reset_index(drop=True)
     frame["share"] = frame["n_trades"] / frame["n_trades"].sum()
@@ -131,13 +133,15 @@ def exit_reasons_table(trades: pd.DataFrame) -> Table:
     return Table(frame, columns, caption)
 
 
-def liquidity_table(fills: pd.DataFrame) -> Table:
+def liquidity_table(fills: pd.DataFrame, *, capital: float | None = None) -> Table:
     """Return fills by liquidity (maker, taker): value, fee and slippage in basis points of the value.
 
     Parameters
     ----------
     fills : DataFrame
         Columns value, fee, slippage (cash) and liquidity.
+    capital : float, optional
+        Starting capital in the unit of ``value``: values are then multiples of it.
     """
     caption = "Fills by liquidity"
     if not need(fills, "value", "fee"):
@@ -161,10 +165,13 @@ def liquidity_table(fills: pd.DataFrame) -> Table:
         )
     frame = pd.DataFrame(rows)
     frame["share"] = frame["value"] / (frame["value"].iloc[-1] or np.nan)
+    worth = Column("value", "value traded", short_money)
+    if capital:
+        worth = Column("value", "value traded, × capital", lambda v: number(float(v) / capital, 1))
     columns = [
         Column("kind", "liquidity", str, True),
         Column("n", "fills", whole),
-        Column("value", "value traded", number),
+        worth,
         Column("share", "share of value", percent),
         Column("fee_bps", "fee, bp", number),
         Column("slippage_bps", "slippage, bp", number),

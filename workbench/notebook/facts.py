@@ -107,12 +107,13 @@ def _costs(record: RunRecord) -> tuple[str, str]:
     rates = "" if fee is None else f"{fee:g} bps fee and {slippage:g} bps slippage per traded value"
     rates = rates or "default fee and slippage"
     paid = float(record.metrics.get("total_fee", math.nan)) + float(record.metrics.get("total_slippage", math.nan))
+    if record.parameters.get("execution"):
+        rates += ", but for what the orders below say"
     if math.isnan(paid):
         return rates, ""
-    return (
-        rates,
-        f"paid: {paid:.2%} of the starting equity" if paid < 10 else f"paid: {paid:.3g} times the starting equity",
-    )
+    words = f"paid: {paid:.2%} of the starting equity" if paid < 10 else f"paid: {paid:.3g} times the starting equity"
+    mean = float(record.metrics.get("cost_bps", math.nan))
+    return rates, words if math.isnan(mean) else f"{words}, {mean:.1f} bps of the value traded"
 
 
 def _model(record: RunRecord) -> tuple[str, str]:

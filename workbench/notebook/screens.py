@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -127,7 +128,15 @@ def _verdict(record: RunRecord) -> str:
 
 def _gate(gate: Mapping[str, Any]) -> str:
     sign, kind = ("✓", "passed") if gate["passed"] else ("✗", "refused")
-    return f'<li class="{kind}">{sign} {html.escape(str(gate["text"]).replace("_", " "))}</li>'
+    return f'<li class="{kind}">{sign} {html.escape(_in_words(str(gate["text"])))}</li>'
+
+
+def _in_words(text: str) -> str:
+    """Return the words of a gate as a reader writes them: ``n_fills 81848 >= 30`` as ``fills 81,848 ≥ 30``."""
+    from workbench.charts.theme import label_of
+
+    words = label_of(text).replace(">=", "≥").replace("<=", "≤")
+    return re.sub(r"\d{4,}", lambda m: f"{int(m[0]):,}", re.sub(r"(?<=\s)-(?=\d)", "−", words))
 
 
 def facts_of(facts: Mapping[str, tuple[str, str]]) -> str:
