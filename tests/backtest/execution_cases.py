@@ -194,6 +194,8 @@ def drawn(draw: st.DrawFn, *, plain: bool = False) -> Case:
         rules |= {"liquidation_fee": draw(st.sampled_from([0.0, 0.01]))} if maintenance else {}
     if draw(st.booleans()):
         rules |= {"volume_cap": draw(st.sampled_from([0.02, 0.2, 1.0]))}
+    if draw(st.sampled_from([True, False, False])):
+        rules |= {"band": draw(st.sampled_from([0.01, 0.1]))}
     if draw(st.booleans()):
         rules |= {"borrow": 20.0, "interest": 30.0, "year": 8760.0}
     given = extras(seed, bars)

@@ -44,6 +44,7 @@ class Rules:
     time_exit: int = 0
     max_loss: float = 0.0
     on_change: bool = False
+    band: float = 0.0
 
 
 @dataclass(frozen=True)

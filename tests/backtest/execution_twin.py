@@ -232,7 +232,7 @@ class Account(Books):
         a, opened = self.assets[j], self.tape.open[j][self.t]
         a.asked, a.working, a.leaving = target, None, False
         closes = target == 0 and a.units != 0
-        if abs(target * self.at_open - a.units * opened) <= DUST * self.at_open and not closes:
+        if abs(target * self.at_open - a.units * opened) <= max(self.rules.band, DUST) * self.at_open and not closes:
             return None
         size = target * self.at_open / opened - a.units
         if closes:

@@ -18,6 +18,7 @@ EVERYTHING = {
     "interest_rate": 0.07, "leverage": 3.0, "maintenance_margin": 0.05, "liquidation_fee_bps": 50.0, "order": "limit",
     "offset_bps": 5.0, "wait": 3, "then": "cancel", "stop_loss": 0.05, "take_profit": 0.1, "trailing_stop": 0.07,
     "stop_limit_bps": 10.0, "time_exit": 48, "max_loss": 0.07, "widen_stops": (1.5, 2.5), "regime_window": 300,
+    "band": 0.02,
 }  # fmt: skip
 
 
@@ -62,6 +63,7 @@ def test_specs_say_all_that_fields_say():
         "lot(0.1)", "tick(0.01)", "min_notional(5)", "funding()", "borrow(0.05)", "interest(0.07)",
         "margin(3, maintenance=0.05, liquidation_fee=50)", 'limit(5, wait=3, then="cancel")', "stop_loss(0.05)",
         "take_profit(0.1)", "trailing_stop(0.07)", "stop_limit(10)", "time_exit(48)", "max_loss(0.07)", "widen_stops()",
+        "band(0.02)",
     ]  # fmt: skip
     want = Execution(fee_bps=4.0, **EVERYTHING | {"lot": 0.1, "regime_window": 500})
     assert Execution.from_specs(specs, fee_bps=4.0) == want

@@ -74,6 +74,7 @@ def terms_of(rules: dict, n_assets: int) -> Terms:
         time_exit=r.get("time_exit", 0),
         max_loss=r.get("max_loss", 0.0),
         on_change=r["on_change"],
+        band=float(r.get("band", 0.0)),
     )
 
 

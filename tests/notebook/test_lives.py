@@ -73,8 +73,8 @@ def test_every_notebook_is_a_job(night: NightlyResult) -> None:
             "backtest",
             ["deflated Sharpe ratio", "interval", "per traded value", "market orders", "false discoveries 0%"],
         ),
-        ("backtest", ["Random entry", "MAE", "At the assumed cost", "Average allocation", "rolling", "by kind"]),
-        ("sweep", ["overfitting", "trial 1 of 3 on this data set", "Sharpe ratio of every", "every cell was counted"]),
+        ("backtest", ["Random entry", "MAE", "breaks even", "Average allocation", "rolling", "by kind"]),
+        ("sweep", ["overfitting", "trial 1 of 3 on this data set", "PBO", "every cell was counted"]),
         ("walkforward", ["out of sample", "every fold made a choice", "chosen in every fold"]),
         ("compare", ["more than A", "What differs", "the parts sum to the difference"]),
         ("truth", ["of markets of noise passed", "0 of 1", "1 of 1"]),
@@ -116,7 +116,9 @@ def test_reports_open_in_a_browser_with_no_network(night: NightlyResult, name: s
         page.locator("canvas").first.wait_for(timeout=60_000)
         n_charts = page.evaluate("Bokeh.documents.length")
         browser.close()
-    assert n_charts == {"backtest": 7, "features": 6, "train": 5, "risk_center": 4, "data": 3, "live_chart": 1}[name]
+    least = {"backtest": 25, "sweep": 12, "walkforward": 8, "compare": 2, "truth": 1}
+    exactly = {"features": 6, "train": 5, "risk_center": 4, "data": 3, "live_chart": 1}
+    assert n_charts == exactly[name] if name in exactly else n_charts >= least[name]
     assert [a for a in asked if not a.startswith(("file:", "data:", "blob:"))] == []
     assert errors == []
 
@@ -142,7 +144,7 @@ def test_a_second_night_has_equal_metrics_and_the_same_trial(night: NightlyResul
     (first,) = [j for j in night.jobs if j.notebook == "backtest"]
     one, two = (read_record(run, home) for run in (first.run_id, again.jobs[0].run_id))
     assert one.run_id != two.run_id
-    assert two.metrics == one.metrics
+    assert two.metrics == pytest.approx(one.metrics, rel=0, abs=0, nan_ok=True)
     assert two.baselines.keys() == one.baselines.keys()
     assert (one.trial["is_new"], two.trial["is_new"]) == (True, False)
     assert (two.trial["number"], two.trial["n_trials"]) == (one.trial["number"], one.trial["n_trials"])

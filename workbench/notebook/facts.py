@@ -23,6 +23,8 @@ def facts_about(record: RunRecord) -> dict[str, Fact]:
         "Break-even": _break_even(record.metrics),
         "Timing": (TIMING, _order(record)),
         "Data": data_of(record.dataset),
+        "Finer bars": (str(record.environment.get("finer", "")), "they decide what a bar touched first"),
+        "Ended": (_ended(record), "held at its end; such a position keeps its last price"),
         "Lock-box": _lockbox(record),
         "Model": _model(record),
         "This pipeline's own errors": _truth(record),
@@ -65,6 +67,10 @@ def _break_even(metrics: Mapping[str, float]) -> Fact:
 def _order(record: RunRecord) -> str:
     execution = str(record.parameters.get("execution") or "")
     return f"orders: {execution}" if execution else "market orders"
+
+
+def _ended(record: RunRecord) -> str:
+    return str(record.environment.get("marked to their last price", ""))
 
 
 def _lockbox(record: RunRecord) -> Fact:

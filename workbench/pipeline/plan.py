@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
@@ -11,6 +11,7 @@ import pandas as pd
 from workbench.backtest import WalkForward, position_rule
 from workbench.config import BacktestParameters, Spec, TrainParameters
 from workbench.errors import ConfigError, DataError
+from workbench.pipeline.finer import Finer
 
 if TYPE_CHECKING:
     from workbench.backtest.execution import Execution
@@ -25,7 +26,8 @@ _DEFAULTS = BacktestParameters()
 class Plan:
     """Model, folds, rule and costs of one run.
 
-    ``execution`` is None where orders meet fee and slippage alone.
+    ``execution`` is None where orders meet fee and slippage alone; ``finer`` holds the bars that decide what a bar
+    touched first.
     """
 
     model: str
@@ -40,6 +42,7 @@ class Plan:
     confidence: float
     execution: Execution | None = None
     capital: float = 1.0
+    finer: Finer = field(default_factory=Finer)
 
 
 def plan_backtest(parameters: BacktestParameters) -> Plan:

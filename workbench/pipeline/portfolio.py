@@ -66,14 +66,19 @@ def trade_forecast(forecast: Panel, bars: Bars, plan: Plan) -> BacktestResult:
     oos = bars.loc[forecast.index[0] : forecast.index[-1]]
     forecast = forecast.reindex(index=oos.index, columns=list(oos["close"].columns))
     decided = _kept_over_rest(position_rule(plan.rule, forecast, max_leverage=plan.max_leverage), oos)
-    return _simulated(_sized(decided, bars, plan), bars, plan, plan.rebalance, plan.execution)
+    return _simulated(_sized(decided, bars, plan), bars, plan, plan.rebalance, plan.execution, plan.finer.bars)
 
 
 def _simulated(
-    targets: Panel, bars: Bars, plan: Plan, rebalance: Rebalance, execution: Execution | None
+    targets: Panel,
+    bars: Bars,
+    plan: Plan,
+    rebalance: Rebalance,
+    execution: Execution | None,
+    finer: Bars | None = None,
 ) -> BacktestResult:
     """Simulate over the targets' bars; earlier ones serve the execution's trailing volatility and volume."""
-    costs: dict[str, Any] = {"execution": execution}
+    costs: dict[str, Any] = {"execution": execution, "finer": finer}
     if execution is None:
         costs = {"fee_bps": plan.fee_bps, "slippage_bps": plan.slippage_bps}
     return simulate(

@@ -12,6 +12,7 @@ from workbench.config import BacktestParameters, TrainParameters
 from workbench.data import Dataset
 from workbench.features import Design, feature_versions
 from workbench.pipeline.evidence import Evidence
+from workbench.pipeline.finer import describe
 from workbench.pipeline.judge import Judgement
 from workbench.pipeline.keeping import Findings, ended
 from workbench.pipeline.lockbox import UsableBars
@@ -55,6 +56,7 @@ def findings_of(evaluation: Evaluation, judgement: Judgement, evidence: Evidence
         environment={
             "seed": evaluation.parameters.seed,
             "features": feature_versions(evaluation.parameters.features),
+            **describe(evaluation.plan.finer),
             **ended(evaluation.portfolio.strategy.stale.to_dict()),
         },
         model=model,

@@ -119,6 +119,7 @@ class Accounts:
             "n_bars": float(len(self.returns)),
             "n_fills": float(len(self.rows("fills"))),
             "n_trades": float(len(self.rows("trades"))),
+            "n_liquidations": float((self.rows("fills")["reason"] == "liquidation").sum()),
             **{f"total_{kind}": float(value) for kind, value in paid.items()},
             "final_equity": float(sum(r.equity.iloc[-1] for r in self.results.values())),
         }

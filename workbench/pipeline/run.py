@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from workbench.data import Dataset, load_dataset
 from workbench.features import Design, FeatureCache, design_matrix, find_leaks
 from workbench.pipeline.artifacts import save_final_model
 from workbench.pipeline.evidence import gather_backtest
+from workbench.pipeline.finer import finer_bars
 from workbench.pipeline.judge import judge
 from workbench.pipeline.keeping import Findings, keep
 from workbench.pipeline.lockbox import UsableBars, open_data
@@ -130,6 +132,7 @@ def evaluate(
     for leak in find_leaks(dataset.bars, parameters.features, seed=parameters.seed).values():
         raise leak
     plan = make_plan(design)
+    plan = replace(plan, finer=finer_bars(plan.execution, parameters, dataset, settings))
     forecasts = walk_forward_forecasts(
         design,
         plan.factory,

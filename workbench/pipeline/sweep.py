@@ -62,6 +62,7 @@ def count_sweep(
         As `workbench.backtest.sweep`; nothing is counted then.
     """
     from workbench.tracking import TrialsLedger, sketches_of
+    from workbench.tracking.sketches import bucket_days
 
     ledger, tables = TrialsLedger(settings.ledger_path), []
     for number, symbol in enumerate(symbols):
@@ -85,7 +86,7 @@ def count_sweep(
             dataset.content_hash,
             now,
             series=dataset.series_hash,
-            sketches=sketches_of(swept.sketch_times, swept.sketch),
+            sketches=sketches_of(swept.sketch_times, swept.sketch, days=bucket_days(swept.times)),
         )
         tables.append(table.assign(n_trials=trials[-1].n_trials))
     return pd.concat(tables)

@@ -11,6 +11,7 @@ from workbench.config import Settings
 from workbench.data import Dataset
 from workbench.pipeline.identity import trial_hash
 from workbench.pipeline.judge import standing_among
+from workbench.tracking.sketches import bucket_days
 from workbench.typing import Json
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def count_cells(
     n_obs = len(dataset.bars)
     hashes = [trial_hash(cell) for cell in cells]
     rows = [(key, cell, float(s), n_obs) for key, cell, s in zip(hashes, cells, sharpes, strict=True)]
-    sketches = sketches_of(result.sketch_times, result.sketch)
+    sketches = sketches_of(result.sketch_times, result.sketch, days=bucket_days(result.times))
     known = ledger.evaluated(dataset.name)
     trials = ledger.record_many(
         dataset.name, rows, dataset.content_hash, now, series=dataset.series_hash, sketches=sketches

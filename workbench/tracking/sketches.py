@@ -60,8 +60,10 @@ def sketch_of(returns: pd.Series) -> Sketch:
     return sketches_of(pd.DatetimeIndex(returns.index), returns.to_numpy(dtype=np.float64)[None, :])[0]
 
 
-def sketches_of(times: pd.DatetimeIndex, returns: FloatArray) -> list[Sketch]:
+def sketches_of(times: pd.DatetimeIndex, returns: FloatArray, *, days: int = 0) -> list[Sketch]:
     """Return one sketch per row of returns, (n_trials, n_times), that share their times.
+
+    ``days`` is the length of a bucket where the values are sums of buckets already; 0 chooses it by the span.
 
     Times may be those of bars, or of the buckets of a sweep: each value counts in the bucket its time lies in.
     """
@@ -69,7 +71,7 @@ def sketches_of(times: pd.DatetimeIndex, returns: FloatArray) -> list[Sketch]:
         raise DataError("a sketch needs returns with times; give at least one bar")
     stamps = times.tz_localize("UTC") if times.tz is None else times
     day = np.asarray((stamps - _EPOCH) // _DAY, dtype=np.int64)
-    days = 1 if day[-1] - day[0] < MOST_BUCKETS else _WEEK
+    days = days or (1 if day[-1] - day[0] < MOST_BUCKETS else _WEEK)
     bucket = day // days
     first, place = int(bucket[0]), bucket - bucket[0]
     known = np.bincount(place) > 0
@@ -78,6 +80,13 @@ def sketches_of(times: pd.DatetimeIndex, returns: FloatArray) -> list[Sketch]:
         values = np.bincount(place, weights=np.nan_to_num(row))
         sums.append(Sketch(days, first, np.where(known, values, np.nan)))
     return sums
+
+
+def bucket_days(times: pd.DatetimeIndex) -> int:
+    """Return the length of the buckets that returns at these times are summed over: 1 day, or 7."""
+    stamps = times.tz_localize("UTC") if times.tz is None else times
+    span = stamps[-1].floor("D") - stamps[0].floor("D")
+    return 1 if span < MOST_BUCKETS * _DAY else _WEEK
 
 
 def aligned(sketches: Sequence[Sketch]) -> FloatArray:

@@ -13,6 +13,7 @@ import numpy as np
 from workbench.backtest.execution.columns import (
     ASKED,
     AT_OPEN,
+    BAND,
     BAR,
     BARRED,
     BEST,
@@ -79,7 +80,7 @@ from workbench.backtest.execution.columns import (
     YEAR,
 )
 from workbench.backtest.execution.exit_kernels import exit_at_open, liquidate, margin_call
-from workbench.backtest.execution.fill_kernels import equity_of
+from workbench.backtest.execution.fill_kernels import DUST, equity_of
 from workbench.backtest.execution.order_kernels import note_price, note_range, pass_bar, pass_finer, send_orders
 from workbench.backtest.execution.terms import Tape, Terms
 from workbench.typing import FloatArray, IntArray
@@ -218,6 +219,7 @@ def open_books(tape: Tape, terms: Terms, initial_cash: float) -> tuple[FloatArra
     account[STOP_LOSS], account[TAKE_PROFIT], account[TRAILING] = terms.stop_loss, terms.take_profit, terms.trailing
     account[STOP_LIMIT_BY], account[TIME_EXIT], account[MAX_LOSS] = terms.stop_limit, terms.time_exit, terms.max_loss
     account[ON_CHANGE] = 1.0 if terms.on_change else 0.0
+    account[BAND] = max(terms.band, DUST)
     if terms.stop_loss > 0.0 or terms.take_profit > 0.0 or terms.trailing > 0.0 or terms.time_exit > 0:
         account[EXITS] = 1.0
     if terms.borrow > 0.0 or terms.interest > 0.0 or tape.funding.shape[0] > 0:

@@ -18,9 +18,9 @@ _EXITS = (
 _AT_LEAST_ZERO = (
     "fee_bps", "fee_fixed", "fee_minimum", "half_spread_bps", "slippage_bps", "volatility_slippage", "impact",
     "borrow_rate", "interest_rate", "liquidation_fee_bps", "offset_bps", "stop_loss", "take_profit", "trailing_stop",
-    "max_loss",
+    "max_loss", "band",
 )  # fmt: skip
-_SHARES = ("volume_cap", "maintenance_margin", "stop_loss", "trailing_stop", "max_loss")
+_SHARES = ("band", "volume_cap", "maintenance_margin", "stop_loss", "trailing_stop", "max_loss")
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,9 @@ class Execution:
     widen_stops
         Factors on stop distances in high and in extreme volatility: its trailing value above the 75 % and the 95 %
         quantile of its own last ``regime_window`` values.
+    band
+        Rebalancing band: no order while what is held is within this fraction of equity from the target; closing to 0 is
+        exempt. 0 trades every difference.
     """
 
     fee_bps: float = 5.0
@@ -106,6 +109,7 @@ class Execution:
     max_loss: float = 0.0
     widen_stops: tuple[float, float] | None = None
     regime_window: int = 500
+    band: float = 0.0
 
     def __post_init__(self) -> None:
         for name in _AT_LEAST_ZERO:

@@ -10,6 +10,7 @@ import numpy as np
 from workbench.backtest.execution.columns import (
     ASKED,
     AT_OPEN,
+    BAND,
     BAR,
     BARRED,
     BEST,
@@ -40,7 +41,7 @@ from workbench.backtest.execution.columns import (
     WHY,
 )
 from workbench.backtest.execution.exit_kernels import exit_at_open, exit_within
-from workbench.backtest.execution.fill_kernels import DUST, ceil_to, fill, floor_to, side_of
+from workbench.backtest.execution.fill_kernels import ceil_to, fill, floor_to, side_of
 from workbench.typing import FloatArray
 
 
@@ -62,7 +63,7 @@ def size_of(j: int, target: float, opened: float, state: FloatArray, account: Fl
     """Take a target as an order and return its signed size, 0 where nothing is to be traded."""
     state[j, ASKED], state[j, KIND], state[j, LEAVING] = target, NO_ORDER, 0.0
     closes = target == 0.0 and state[j, UNITS] != 0.0
-    if abs(target * account[AT_OPEN] - state[j, UNITS] * opened) <= DUST * account[AT_OPEN] and not closes:
+    if abs(target * account[AT_OPEN] - state[j, UNITS] * opened) <= account[BAND] * account[AT_OPEN] and not closes:
         return 0.0
     size = target * account[AT_OPEN] / opened - state[j, UNITS]
     if closes:

@@ -185,6 +185,7 @@ def terms_of(execution: Execution, symbols: list[str], on_change: bool, periods_
         time_exit=execution.time_exit,
         max_loss=float(execution.max_loss),
         on_change=on_change,
+        band=float(execution.band),
     )
 
 

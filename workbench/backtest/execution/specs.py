@@ -10,6 +10,7 @@ from workbench.errors import ConfigError
 
 # Spec -> its arguments in order, each the field of `Execution` that it sets.
 SPECS: dict[str, tuple[str, ...]] = {
+    "band": ("band",),
     "borrow": ("borrow_rate",),
     "fee_tier": ("from_value", "maker_bps", "taker_bps"),
     "fixed_fee": ("fee_fixed",),

@@ -23,6 +23,7 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     "lot": ("sizes in steps of", _PLAIN, ""),
     "tick": ("prices in steps of", _PLAIN, ""),
     "min_notional": ("orders worth at least", _PLAIN, ""),
+    "band": ("no order within", _SHARE, "of equity from the target"),
     "borrow_rate": ("borrowing costs", _SHARE, "a year of the value of shorts"),
     "interest_rate": ("interest of", _SHARE, "a year on debt"),
     "leverage": ("leverage up to", _PLAIN, ""),

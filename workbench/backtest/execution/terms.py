@@ -78,3 +78,4 @@ class Terms(NamedTuple):
     time_exit: int
     max_loss: float
     on_change: bool
+    band: float = 0.0
