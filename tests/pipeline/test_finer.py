@@ -10,7 +10,7 @@ import pytest
 
 from workbench.backtest import Execution
 from workbench.config import BacktestParameters, Settings
-from workbench.data import load_bars, load_dataset, open_store
+from workbench.data import bars_of, load_bars, load_dataset, open_store
 from workbench.pipeline.finer import finer_bars
 from workbench.pipeline.run import evaluate_backtest
 
@@ -21,14 +21,12 @@ BRACKET = Execution(stop_loss=0.004, take_profit=0.004)
 @pytest.fixture
 def stored(settings: Settings) -> Settings:
     """Bars of 15 minutes, and the hours that they make up, under one source."""
-    fine = load_bars("gbm(seed=5, n_bars=8000)", ["X"], "15m")["close"]["X"].to_frame("close")
     frame = load_bars("gbm(seed=5, n_bars=8000)", ["X"], "15m").xs("X", axis=1, level="symbol")
     rules = {"open": "first", "high": "max", "low": "min", "close": "last", "volume": "sum"}
     hours = frame.resample("1h").agg(rules)
     store = open_store(settings)
     for timeframe, bars in (("15m", frame), ("1h", hours)):
-        store.write("import", "X", timeframe, bars)
-    assert len(fine) == 8000
+        store.write("import", "X", timeframe, bars_of({"X": bars}))
     return settings
 
 
