@@ -11,7 +11,18 @@ import pandas as pd
 
 from workbench.charts.factors import ROW_HEIGHT, factor_figure, finish_factor, name_ticks, zero_line
 from workbench.charts.marks import clean, empty_table, finite, histogram, join, need, placeholder, source, style_axes
-from workbench.charts.tables import EMPTY, Column, Table, _Written, number, percent, unit_of, whole, write_metric
+from workbench.charts.tables import (
+    EMPTY,
+    Column,
+    Table,
+    _Written,
+    number,
+    percent,
+    signed_percent,
+    unit_of,
+    whole,
+    write_metric,
+)
 from workbench.charts.theme import DOWN, NEUTRAL, UP, label_of
 
 _NO_INTERVALS = "the run was made without resampling; set replicates above 0"
@@ -248,7 +259,22 @@ _HONESTY = {
         "PBO: odds that the choice does worse than the median later",
         "of this run's cells or of all trials on this data, whichever is higher; 0.05 is good",
     ),
+    "sweep_overfitting": ("PBO of these cells alone", "what the histogram shows"),
+    "superior_ability_p_value": (
+        "SPA: p-value that no cell beats buying and holding",
+        "Hansen's test over all cells together; below 0.05 one does",
+    ),
+    "n_superior": ("cells that beat buying and holding", "by StepM, at most a 5 % chance of a single false one"),
+    "plateau_score": (
+        "plateau score",
+        "the neighbours' Sharpe ratio over the winner's: about 1 on a plateau, 0 on a spike",
+    ),
+    "alpha": ("alpha against buying and holding", "a year, what beta does not explain"),
+    "alpha_t": ("its t-value", "Newey-West; below 2 it is luck"),
+    "beta": ("beta to buying and holding", "return for each return of the market"),
+    "information_ratio": ("information ratio", "annual, against buying and holding"),
 }
+_TWO_DIGITS = ("expected_max_sharpe_ratio", "alpha_t", "beta", "information_ratio", "plateau_score")
 _ALIASES = {
     "n_effective": "n_effective_trials",
     "probability_of_overfitting": "probability_of_backtest_overfitting",
@@ -290,9 +316,11 @@ def _odds(key: str, value: float) -> str:
         return f"{whole(value)} bars" if math.isfinite(value) else "never"
     if key == "minimum_backtest_length":
         return f"{number(value, 1)} years"
-    if key == "n_trials":
+    if key in ("n_trials", "n_superior"):
         return whole(value)
-    return number(value, 1 if key == "n_effective_trials" else 2 if key == "expected_max_sharpe_ratio" else 3)
+    if key == "alpha":
+        return signed_percent(value)
+    return number(value, 1 if key == "n_effective_trials" else 2 if key in _TWO_DIGITS else 3)
 
 
 def _judge(key: str, value: float) -> str:
