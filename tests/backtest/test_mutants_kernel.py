@@ -12,7 +12,7 @@ import pytest
 
 from workbench.backtest.execution.bar_kernels import simulate_execution, walk_account
 from workbench.backtest.execution.terms import REASONS
-from workbench.backtest.kernel import simulate_bars
+from workbench.backtest.kernel import crossover_targets, simulate_bars
 from workbench.backtest.trade_kernels import N_TRADE, trips_of
 
 NAN = math.nan
@@ -191,3 +191,17 @@ def test_trips_of_a_short_cut_twice_within_one_bar():
 def test_no_fills_are_no_trips():
     none = np.empty(0)
     assert trips_of(0, np.empty(0, dtype=np.int64), none, none, none, none, none, none, 1.0).shape == (0, N_TRADE)
+
+
+def test_crossings_are_those_of_the_averages():
+    """Each average once more from its own bars; a constant price is never above itself."""
+    rng = np.random.default_rng(3)
+    closes = np.vstack([100 * np.exp(np.cumsum(rng.normal(0, 0.02, 60))), np.full(60, 0.1)])
+    targets = np.empty((2, 60))
+    crossover_targets(closes, 3, 7, 1.0, -0.5, targets)
+    assert np.isnan(targets[:, :6]).all()
+    for t in range(6, 60):
+        above = closes[0, t - 2 : t + 1].mean() > closes[0, t - 6 : t + 1].mean()
+        assert targets[0, t] == (1.0 if above else -0.5)
+    assert set(targets[0, 6:]) == {1.0, -0.5}
+    assert (targets[1, 6:] == -0.5).all()
