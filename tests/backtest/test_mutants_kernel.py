@@ -205,3 +205,16 @@ def test_crossings_are_those_of_the_averages():
         assert targets[0, t] == (1.0 if above else -0.5)
     assert set(targets[0, 6:]) == {1.0, -0.5}
     assert (targets[1, 6:] == -0.5).all()
+
+
+def test_what_rounding_leaves_is_no_order(fuzz, execution_cases):
+    """Fifty prices that stand still and targets repeated at each bar: bought once, though sums of floats differ."""
+    still = np.repeat(np.random.default_rng(4).uniform(0.1, 900, (50, 1)), 6, axis=1)
+    tape = dict.fromkeys(("open", "high", "low", "close"), still) | {"volume": np.full(still.shape, 1e9)}
+    rules = {"fee": 0.0, "slippage": 0.0, "on_change": False}
+    case = execution_cases.Case(np.full(still.shape, 0.7 / 50), tape, None, rules, 1.0)
+    fills = fuzz.run_kernel(case)[3]
+    assert fills[:, 0].tolist() == [1.0] * 50
+    leaves = replace(case, targets=np.hstack([case.targets[:, :3], np.zeros((50, 3))]))
+    fills = fuzz.run_kernel(leaves)[3]
+    assert fills[:, 0].tolist() == [1.0] * 50 + [4.0] * 50
