@@ -17,7 +17,7 @@ from workbench.errors import ConfigError
 from workbench.pipeline import run_sweep
 from workbench.pipeline.keeping import ended
 from workbench.pipeline.lockbox import open_data
-from workbench.pipeline.ruled import Terms, trade_baselines
+from workbench.pipeline.ruled import Terms, trade_baselines, trade_targets
 from workbench.pipeline.rulesweep import best_cell, evaluate_sweep, rule_and_grid, sweep_findings
 from workbench.tracking import TrialsLedger, read_record
 
@@ -193,8 +193,8 @@ def test_accounts_pay_shares_of_their_own_cash_and_remember_the_bars_before_them
     execution = Execution(slippage_bps=0.0, volatility_slippage=1.0)
     terms = Terms(5.0, 0.0, "on_change", 100.0, 1.0, execution)
     tested = bars.iloc[300:]
-    held = trade_baselines(tested, terms, bars)["buy_and_hold"]
-    forgetful = trade_baselines(tested, terms)["buy_and_hold"]
+    ones = tested["close"] * 0.0 + 1.0
+    held, forgetful = trade_targets(bars, ones, terms), trade_targets(tested, ones, terms)
     assert forgetful.costs["slippage"].sum() == 0.0  # no volatility is known at the first bars
     sigma = bars["close"].pct_change().rolling(20).std().iloc[300]  # of the bar at whose close it is decided
     fills = held.rows("fills").set_index("symbol")
@@ -207,7 +207,18 @@ def test_accounts_pay_shares_of_their_own_cash_and_remember_the_bars_before_them
 def test_a_symbol_that_stops_trading_while_held_is_named() -> None:
     bars = load_bars("trending(strength=0.2, seed=5, n_bars=200)", ["A", "B"])
     bars.loc[bars.index[120] :, pd.IndexSlice[:, "B"]] = np.nan
-    held = trade_baselines(bars, Terms(5.0, 2.0, "on_change", 1.0, 1.0, None))["buy_and_hold"]
+    held = trade_targets(bars, bars["close"] * 0.0 + 1.0, Terms(5.0, 2.0, "on_change", 1.0, 1.0, None))
     assert held.stale == {"B": bars.index[119]}
     assert ended(held.stale) == {"marked to their last price": f"B since {bars.index[119]:%Y-%m-%d %H:%M}"}
     assert ended({}) == {}
+
+
+def test_holding_is_left_to_drift_and_equal_weight_is_not() -> None:
+    bars = load_bars("trending(strength=0.2, seed=9, n_bars=600)", ["A", "B"])
+    found = trade_baselines(bars, Terms(5.0, 2.0, "on_change", 1.0, 1.0, None))
+    closes, opens = bars["close"].iloc[-1], bars["open"].iloc[1]
+    by_hand = ((1 - 5e-4) / (1 + 2e-4) * closes / opens).mean() - 1
+    held, equal = found["buy_and_hold"], found["equal_weight"]
+    assert (1 + held.returns).prod() - 1 == pytest.approx(by_hand, rel=1e-3)
+    assert held.summary(0.95)["n_fills"] == 2
+    assert equal.summary(0.95)["turnover"] > 10 * held.summary(0.95)["turnover"]

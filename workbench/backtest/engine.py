@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from workbench.backtest.execution.model import Execution as _Execution
 from workbench.backtest.execution.terms import REASONS
 from workbench.backtest.market import Account, Market, Rebalance, kernel_layout, open_account
 from workbench.backtest.result import COSTS, BacktestResult
@@ -30,7 +32,7 @@ def simulate(
     initial_cash: float = 1.0,
     max_leverage: float | None = None,
     rebalance: Rebalance = "every_bar",
-    execution: Execution | None = None,
+    execution: Execution | Sequence[str] | None = None,
     finer: Bars | None = None,
 ) -> BacktestResult:
     """Trade target positions through bars as one portfolio, after costs.
@@ -56,7 +58,8 @@ def simulate(
         ``every_bar``: each open trades back to the target, so that a fixed fraction is kept and paid for.
         ``on_change``: an order goes out only when the target differs from the last one; a held position drifts.
     execution
-        Everything else about fills, instead of the two costs: spread, impact, kinds of orders, exits, margin, funding.
+        Everything else about fills: an `Execution` instead of the two costs, or specs beside them: spread, impact,
+        kinds of orders, exits, margin, funding.
     finer
         With an execution: bars of a shorter time frame, which decide what a bar touched first where they cover it.
 
@@ -78,6 +81,17 @@ def simulate(
     the account is ruined: positions are closed at that price, what is owed is written off, the bar returns −1 and all
     later ones 0.
     """
+    if execution is not None and not isinstance(execution, _Execution):
+        specs = [execution] if isinstance(execution, str) else list(execution)
+        return simulate(
+            positions,
+            bars,
+            initial_cash=initial_cash,
+            max_leverage=max_leverage,
+            rebalance=rebalance,
+            execution=_of_specs(specs, fee_bps, slippage_bps),
+            finer=finer,
+        )
     if execution is not None:
         return _simulate_full(
             positions, bars, fee_bps, slippage_bps, initial_cash, max_leverage, rebalance, execution, finer
@@ -95,6 +109,13 @@ def simulate(
     )
     records = np.column_stack([fills, _closed_by_ruin(fills, ruined, len(market.symbols)), np.zeros(len(fills))])
     return to_result(account, bars, equity, cash, held, records, ruined_at=None if ruined < 0 else market.times[ruined])
+
+
+def _of_specs(specs: list[str], fee_bps: float | None, slippage_bps: float | None) -> Execution:
+    from workbench.backtest.execution import Execution
+
+    fee, slippage = 5.0 if fee_bps is None else fee_bps, 2.0 if slippage_bps is None else slippage_bps
+    return Execution.from_specs(specs, fee_bps=fee, slippage_bps=slippage)
 
 
 def _simulate_full(

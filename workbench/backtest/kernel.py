@@ -36,9 +36,6 @@ _SIMULATE = (
     "Tuple((float64[::1], float64[::1], float64[:, ::1], float64[:, ::1], int64))"
     "(float64[:, ::1], float64[:, ::1], float64[:, ::1], boolean, float64, float64, float64)"
 )
-_STATISTICS = (
-    "float64(float64[:, ::1], float64[:, ::1], float64[:, ::1], boolean, float64, float64, float64, float64[:, ::1])"
-)
 _CROSSOVER = "void(float64[:, ::1], int64, int64, float64, float64, float64[:, ::1])"
 
 
@@ -172,63 +169,6 @@ def simulate_bars(
             if state[j, UNITS] != 0.0:
                 held[j, t] = state[j, UNITS] * state[j, MARK] / value
     return equity, cash_at, held, fills[:n_fills].copy(), ruined
-
-
-@nb.njit(_STATISTICS, cache=True, nogil=True, error_model="numpy")
-def sweep_statistics(
-    targets: FloatArray,
-    opens: FloatArray,
-    closes: FloatArray,
-    on_change: bool,
-    fee: float,
-    slippage: float,
-    periods_per_year: float,
-    statistics: FloatArray,
-) -> float:
-    """Walk all bars of each asset as a portfolio of its own, keep running statistics only, return the widest target.
-
-    Fills row j of ``statistics`` (n_assets, 5): total return, Sharpe ratio, maximum drawdown, number of trades (open
-    ones included), turnover per year.
-    """
-    n_assets, n_bars = opens.shape
-    state = np.zeros((n_assets, 9))
-    state[:, MARK] = np.nan
-    state[:, ASKED] = np.nan
-    widest = 0.0
-    for j in range(n_assets):
-        cash = before = peak = trough = 1.0
-        total = squares = deepest = traded = n_trades = 0.0
-        for t in range(n_bars):
-            widest = max(widest, abs(targets[j, t]))  # NaN compares false and is passed over
-            held = state[j, UNITS]
-            cash, value = settle_bar(t, j, j + 1, targets, opens, closes, on_change, fee, slippage, cash, state)
-            if state[j, SIZE] != 0.0:
-                traded += abs(state[j, SIZE]) * state[j, PRICE] / before
-                if state[j, UNITS] != 0.0 and held * state[j, UNITS] <= 0.0:
-                    n_trades += 1.0
-            if value <= 0.0:
-                traded += abs(state[j, UNITS]) * state[j, MARK] / before  # closed by ruin
-                value = 0.0
-            change = value / before - 1.0
-            total += change
-            squares += change * change
-            if value > peak:
-                peak = value
-                trough = peak * (1.0 - deepest)  # a new record drawdown must end below it
-            elif value < trough:
-                trough = value
-                deepest = max(deepest, 1.0 - value / peak)
-            before = value
-            if value == 0.0:
-                break
-        mean = total / n_bars
-        variance = (squares - n_bars * mean * mean) / (n_bars - 1) if n_bars > 1 else 0.0
-        statistics[j, 0] = before - 1.0
-        statistics[j, 1] = mean / np.sqrt(variance) * np.sqrt(periods_per_year) if variance > 0.0 else np.nan
-        statistics[j, 2] = deepest
-        statistics[j, 3] = n_trades
-        statistics[j, 4] = traded / n_bars * periods_per_year
-    return widest
 
 
 @nb.njit(_CROSSOVER, cache=True, nogil=True, error_model="numpy")

@@ -12,6 +12,7 @@ from cyclopts import App, CycloptsError, MissingArgumentError, Parameter
 from workbench.errors import WorkbenchError
 
 USER_MISTAKE = 2
+_COMPUTING = ("reproduce", "compare", "search")
 _DISK = (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.EDQUOT)
 
 app = App(
@@ -49,6 +50,8 @@ for noun, about in {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 a job or check failed, 2 a user's mistake."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if words and words[0] in _COMPUTING:
+        os.environ.setdefault("OMP_NUM_THREADS", "1")  # as in a job: small fits on many threads wait for each other
     try:
         code = app(
             words,

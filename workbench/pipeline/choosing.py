@@ -11,7 +11,7 @@ import pandas as pd
 
 from workbench.backtest import SWEEP_RULES, WalkForward, WalkForwardSweep, walk_forward_sweep
 from workbench.config import Settings, WalkForwardParameters
-from workbench.pipeline.evidence import gather
+from workbench.pipeline.evidence import Traded, gather
 from workbench.pipeline.judge import believed, count_trial
 from workbench.pipeline.keeping import Findings, ended, keep
 from workbench.pipeline.lockbox import UsableBars, open_data
@@ -36,7 +36,7 @@ class Chosen:
     configurations: list[dict[str, Any]]
     result: WalkForwardSweep
     accounts: Accounts
-    baselines: dict[str, Accounts]
+    baselines: dict[str, Traded]
 
 
 def run_walkforward(

@@ -45,6 +45,9 @@ class Traded(Protocol):
     def by_symbol(self) -> Panel:
         """Value traded of each symbol at each bar over equity."""
 
+    def summary(self, confidence: float) -> dict[str, float]:
+        """Return all measures, counts and costs."""
+
 
 @dataclass(frozen=True)
 class Result:
@@ -76,6 +79,10 @@ class Result:
     def by_symbol(self) -> Panel:
         """Value traded of each symbol at each bar over the equity before it."""
         return traded_by_symbol(self.result)
+
+    def summary(self, confidence: float) -> dict[str, float]:
+        """Return all measures, counts and costs."""
+        return self.result.summary(confidence)
 
 
 def paid_share(result: BacktestResult) -> pd.Series:

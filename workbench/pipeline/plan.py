@@ -84,7 +84,13 @@ def execution_of(parameters: Any) -> Execution | None:
         return None
     from workbench.backtest.execution import Execution
 
-    return Execution.from_specs(parameters.execution, fee_bps=parameters.fee_bps, slippage_bps=parameters.slippage_bps)
+    found = Execution.from_specs(parameters.execution, fee_bps=parameters.fee_bps, slippage_bps=parameters.slippage_bps)
+    if parameters.max_leverage > found.leverage:
+        raise ConfigError(
+            f"max_leverage {parameters.max_leverage:g} is above execution's leverage {found.leverage:g}; add a spec as "
+            f"margin(leverage={parameters.max_leverage:g}, maintenance=0.05), or lower it"
+        )
+    return found
 
 
 def plan_training(parameters: TrainParameters, design: Design) -> Plan:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from workbench import risk
 from workbench.backtest import BacktestResult, simulate
-from workbench.pipeline.evidence import paid_share
+from workbench.pipeline.evidence import Result, Traded, paid_share
 from workbench.pipeline.room import traded_by_symbol
 from workbench.typing import Bars, FloatArray, Panel
 
@@ -149,7 +149,7 @@ def trade_targets(bars: Bars, targets: Panel, terms: Terms, rebalance: Rebalance
     )
 
 
-def trade_baselines(bars: Bars, terms: Terms, history: Bars | None = None) -> dict[str, Accounts]:
+def trade_baselines(bars: Bars, terms: Terms, history: Bars | None = None) -> dict[str, Traded]:
     """Simulate doing nothing, repeating the last move, holding, and holding equal shares, at the same costs.
 
     ``history`` holds the bars and those before them, for what an execution measures over the past.
@@ -160,11 +160,18 @@ def trade_baselines(bars: Bars, terms: Terms, history: Bars | None = None) -> di
     close = pd.DataFrame(bars["close"])
     ones = close.where(close.isna(), 1.0)
     last_move = close.apply(lambda own: np.sign(own.dropna().diff())).reindex_like(close)
-    ways: dict[str, tuple[Panel, Rebalance]] = {
-        "zero": (ones * 0.0, "on_change"),
-        "persistence": (last_move, terms.rebalance),
-        "buy_and_hold": (ones, "on_change"),
-        "equal_weight": (ones, "every_bar"),
-    }
     whole = bars if history is None else history
-    return {name: trade_targets(whole, targets, plain, rebalance) for name, (targets, rebalance) in ways.items()}
+    return {
+        "zero": trade_targets(whole, ones * 0.0, plain, "on_change"),
+        "persistence": trade_targets(whole, last_move, plain, terms.rebalance),
+        "buy_and_hold": Result(_held(whole, ones, plain, "on_change")),
+        "equal_weight": Result(_held(whole, ones, plain, "every_bar")),
+    }
+
+
+def _held(bars: Bars, ones: Panel, terms: Terms, rebalance: Rebalance) -> BacktestResult:
+    """Hold all symbols in one account, equal at the start: left to drift, or traded back to equal shares."""
+    shares = ones / len(ones.columns)
+    return simulate(
+        shares, bars, initial_cash=terms.capital, max_leverage=terms.max_leverage, rebalance=rebalance, **terms.costs()
+    )

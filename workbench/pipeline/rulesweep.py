@@ -15,7 +15,7 @@ from workbench.backtest import SWEEP_RULES, Sweep, grid, sweep
 from workbench.config import Settings, SweepParameters, did_you_mean, parse_grid
 from workbench.data import Dataset
 from workbench.errors import ConfigError
-from workbench.pipeline.evidence import Evidence, gather
+from workbench.pipeline.evidence import Evidence, Traded, gather
 from workbench.pipeline.judge import believed
 from workbench.pipeline.keeping import Findings, ended, keep
 from workbench.pipeline.lockbox import UsableBars, open_data
@@ -45,7 +45,7 @@ class Swept:
     result: Sweep
     best: int
     accounts: Accounts
-    baselines: dict[str, Accounts]
+    baselines: dict[str, Traded]
 
     @property
     def dataset(self) -> Dataset:

@@ -39,7 +39,7 @@ class Standing:
         Independent bets among them: clusters of trials whose returns move together, or the number of independent trials
         the best of which looks as good by luck, whichever is more. Trials that left no returns count one each.
     effective_variance
-        Variance of the clusters' per-bar Sharpe ratios, at least 1 / (n_obs − 1).
+        Variance of the clusters' per-bar Sharpe ratios, at least that of all trials and at least 1 / (n_obs − 1).
     probability_of_overfitting
         Of choosing the best of the trials by its past (CSCV over the trials' returns in short); NaN with fewer than
         ten trials over a common stretch.
@@ -72,7 +72,7 @@ def standing_of(ledger: TrialsLedger, dataset: str) -> Standing:
         n_trials=n_trials,
         sharpe_variance=variance or 0.0,
         n_effective=max(found.n, found.n_independent) + n_trials - len(drawn),
-        effective_variance=max(float(np.nan_to_num(found.sharpe_variance)) / bars, floor),
+        effective_variance=max(float(np.nan_to_num(found.sharpe_variance)) / bars, variance or 0.0, floor),
         probability_of_overfitting=overfitting_of(returns),
         clusters={key: int(label) for key, label in zip(drawn, found.labels, strict=True)},
     )
