@@ -76,7 +76,7 @@ def test_every_notebook_is_a_job(night: NightlyResult) -> None:
         ("backtest", ["Random entry", "MAE", "breaks even", "Average allocation", "rolling", "by kind"]),
         ("sweep", ["overfitting", "trial 1 of 3 on this data set", "PBO", "every cell was counted"]),
         ("walkforward", ["out of sample", "every fold made a choice", "chosen in every fold"]),
-        ("compare", ["more than A", "What differs", "the parts sum to the difference"]),
+        ("compare", ["of starting equity", "What differs", "the parts sum to the difference"]),
         ("truth", ["of markets of noise passed", "0 of 1", "1 of 1"]),
         ("train", ["gates", "validation loss", "all losses are finite"]),
         ("features", ["1 of 2 features say something", "2 features × 2 horizons", "Newey-West", "volume_z(20)", "PSI"]),

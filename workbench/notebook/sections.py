@@ -54,7 +54,8 @@ def comparison(record: RunRecord) -> Html:
     parts = record.frame("attribution")
     largest = parts["pnl"].abs().to_numpy()
     main = parts.iloc[int(largest.argmax())] if len(parts) and largest.max() > 0 else None
-    words = "A and B earned the same." if gap == 0 else f"B earned {gap:+.2%} of starting equity more than A."
+    more = "more" if gap > 0 else "less"
+    words = "A and B earned the same." if gap == 0 else f"B earned {abs(gap):.2%} of starting equity {more} than A."
     reason = "" if main is None else f"<p>Most of it by {html.escape(str(main['source']))}: {main['pnl']:+.2%}.</p>"
     n_differences = len(record.frame("differences"))
     facts: dict[str, Fact] = {
