@@ -51,11 +51,11 @@ lint: setup  ## ruff, mypy and the floors
 check: lint  ## the fast part, for daily work
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow and not browser and not benchmark and not soak"
 
-test: setup chromium  ## everything, with coverage; three workers on two cores, since many tests wait
+test: setup chromium  ## everything, with coverage
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist worksteal -m "not benchmark and not soak" --cov=workbench --cov-report=term --cov-fail-under=85
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not benchmark and not soak" --cov=workbench --cov-report=term --cov-fail-under=85
 
 bench: setup  ## speed and memory as ratios, one table
 	@$(BIN)/python -m pytest -m benchmark -s -p no:xdist tests/benchmarks
