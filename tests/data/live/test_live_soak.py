@@ -97,7 +97,7 @@ def soak(seconds: float) -> tuple[Tally, LiveStream]:
 @pytest.mark.slow
 def test_twenty_symbols_on_one_connection_stay_whole() -> None:
     tally, stream = soak(float(os.environ.get("WORKBENCH_SOAK_SHORT_S", "30")))
-    assert min(tally.counts) >= 1  # how many depends on how busy the machine is; that each is whole does not
+    assert min(tally.counts) > 5
     assert stream.status.gaps_repaired >= len(SYMBOLS)
 
 
