@@ -116,9 +116,8 @@ def test_reports_open_in_a_browser_with_no_network(night: NightlyResult, name: s
         page.locator("canvas").first.wait_for(timeout=60_000)
         n_charts = page.evaluate("Bokeh.documents.length")
         browser.close()
-    least = {"backtest": 25, "sweep": 12, "walkforward": 8, "compare": 2, "truth": 1}
-    exactly = {"features": 6, "train": 5, "risk_center": 4, "data": 3, "live_chart": 1}
-    assert n_charts == exactly[name] if name in exactly else n_charts >= least[name]
+    computed = {"backtest": 28, "sweep": 18, "walkforward": 13, "features": 6, "train": 5, "compare": 2, "truth": 1}
+    assert n_charts == (computed | {"risk_center": 4, "data": 3, "live_chart": 1})[name]
     assert [a for a in asked if not a.startswith(("file:", "data:", "blob:"))] == []
     assert errors == []
 
