@@ -10,8 +10,7 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import itemgetter
@@ -19,10 +18,9 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from workbench.errors import ArtifactError, ConfigError
-from workbench.ops.files import atomic_path
-from workbench.ops.locks import file_lock
+from workbench.errors import ConfigError
 from workbench.tracking import ledger_sql as sql
+from workbench.tracking.appendonly import AppendOnly
 from workbench.tracking.record import to_json
 from workbench.tracking.sketches import Sketch
 
@@ -82,6 +80,7 @@ class TrialsLedger:
     def __init__(self, path: Path | str, timeout: float = 30.0) -> None:
         self.path = Path(path)
         self.timeout = timeout
+        self._file = AppendOnly(self.path, sql.SCHEMA, "trials ledger", "its count", timeout)
 
     def record(
         self,
@@ -160,7 +159,7 @@ class TrialsLedger:
         if not rows:
             return []
         stamp = now.isoformat()
-        with self._open(write=True) as db:
+        with self._file.open(write=True) as db:
             db.execute("BEGIN IMMEDIATE")
             sql.upgrade(db)
             alike = _alike(db, dataset, series)
@@ -220,12 +219,12 @@ class TrialsLedger:
 
     def standing(self, dataset: str, up_to: int | None = None) -> tuple[int, float | None]:
         """Return the count and the variance of the trials, both of the same moment."""
-        with self._open() as db:
+        with self._file.open() as db:
             return (0, None) if db is None else _standing(db, dataset, up_to)
 
     def evaluated(self, dataset: str) -> dict[str, Evaluated]:
         """Return every distinct trial of the series by its hash: latest Sharpe ratio, bars, and returns in short."""
-        with self._open() as db:
+        with self._file.open() as db:
             if db is None:
                 return {}
             db.execute("BEGIN")
@@ -244,40 +243,15 @@ class TrialsLedger:
         """Return one row per trial, by number: what it was, when it was seen, its latest Sharpe ratio per period."""
         import pandas as pd
 
-        with self._open() as db:
+        with self._file.open() as db:
             rows = [] if db is None else db.execute(sql.LATEST, (dataset,)).fetchall()
         return pd.DataFrame(rows, columns=list(sql.COLUMNS)).astype({"sharpe": "float64"})
 
     def datasets(self) -> dict[str, int]:
         """Return the number of trials of every data set, sorted by name."""
-        with self._open() as db:
+        with self._file.open() as db:
             query = "SELECT dataset, COUNT(*) FROM trials GROUP BY 1 ORDER BY 1"
             return {} if db is None else dict(db.execute(query).fetchall())
-
-    @contextmanager
-    def _open(self, write: bool = False) -> Iterator[Any]:
-        db: sqlite3.Connection | None = None
-        try:
-            if write and not self.path.exists():
-                self._create()
-            if self.path.exists():
-                db = sql.connect(self.path, self.timeout)
-            yield db
-        except sqlite3.Error as err:
-            cure = "wait for the other writer" if "locked" in str(err) else "free space, or restore it from a backup"
-            raise ArtifactError(f"trials ledger {self.path}: {err}; {cure} (its count must not be lost)") from err
-        finally:
-            if db is not None:
-                db.close()
-
-    def _create(self) -> None:
-        with file_lock(self.path.with_name(f".{self.path.name}.lock"), "making the trials ledger", self.timeout):
-            if self.path.exists():
-                return
-            with atomic_path(self.path) as temporary:
-                db = sql.connect(temporary, self.timeout)
-                db.executescript(sql.SCHEMA)
-                db.close()
 
 
 def _alike(db: sqlite3.Connection, dataset: str, series: str = "") -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from pathlib import Path
 
 _TABLES = """
 CREATE TABLE trials (
@@ -71,15 +70,6 @@ WHERE t.dataset = ? ORDER BY e.id
 BORN = """
 SELECT MAX(first) FROM (SELECT MIN(id) AS first FROM evaluations WHERE dataset = ? AND number <= ? GROUP BY number)
 """
-
-
-def connect(path: Path, timeout: float) -> sqlite3.Connection:
-    """Open a ledger so that what is acknowledged is on disk and nothing can be replaced."""
-    db = sqlite3.connect(path, timeout=timeout, isolation_level=None)
-    db.execute("PRAGMA synchronous = FULL")  # what is acknowledged survives a power cut
-    db.execute("PRAGMA foreign_keys = ON")
-    db.execute("PRAGMA recursive_triggers = ON")  # so that INSERT OR REPLACE cannot delete either
-    return db
 
 
 def has_series(db: sqlite3.Connection) -> bool:

@@ -8,19 +8,14 @@ trials ledger; triggers forbid changing or deleting a row.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from workbench.errors import ArtifactError, ConfigError
-from workbench.ops.files import atomic_path
-from workbench.ops.locks import file_lock
-from workbench.tracking.ledger_sql import connect
+from workbench.errors import ConfigError
+from workbench.tracking.appendonly import AppendOnly
 
 _TABLES = """
 CREATE TABLE seals (
@@ -92,6 +87,7 @@ class LockBox:
     def __init__(self, path: Path | str, timeout: float = 30.0) -> None:
         self.path = Path(path)
         self.timeout = timeout
+        self._file = AppendOnly(self.path, _SCHEMA, "lock-box", "its openings", timeout)
 
     def seal(self, family: str, series: str, start: pd.Timestamp | datetime | str, now: datetime) -> pd.Timestamp:
         """Lock a series from a time on, for a family of experiments; return the first locked time.
@@ -120,7 +116,7 @@ class LockBox:
         """
         _check(now, family=family, series=series)
         wanted = _utc(start)
-        with self._open(write=True) as db:
+        with self._file.open(write=True) as db:
             db.execute("BEGIN IMMEDIATE")
             sealed = _sealed_from(db, family, series)
             if sealed is None or wanted < sealed:
@@ -142,7 +138,7 @@ class LockBox:
             When the file is damaged, locked for too long or not writable.
         """
         _check(now, family=family, series=series, run_id=run_id)
-        with self._open() as db:
+        with self._file.open() as db:
             if db is None:
                 raise _not_sealed(family, series)
             db.execute("BEGIN IMMEDIATE")
@@ -161,49 +157,24 @@ class LockBox:
 
     def sealed_from(self, family: str, series: str) -> pd.Timestamp | None:
         """Return the first locked time; None where nothing is sealed."""
-        with self._open() as db:
+        with self._file.open() as db:
             return None if db is None else _sealed_from(db, family, series)
 
     def openings(self, family: str, series: str) -> tuple[Opened, ...]:
         """Return all openings in order."""
-        with self._open() as db:
+        with self._file.open() as db:
             return () if db is None else tuple(_openings(db, family, series))
 
     def overview(self) -> pd.DataFrame:
         """Return one row per family and series: ``sealed_from``, ``n_openings``, ``first_opened``, ``last_opened``."""
         columns = ["family", "series", "sealed_from", "n_openings", "first_opened", "last_opened"]
         rows = []
-        with self._open() as db:
+        with self._file.open() as db:
             for family, series in [] if db is None else db.execute(_FAMILIES).fetchall():
                 times = [o.opened for o in _openings(db, family, series)] or [""]
                 counted = len(times) if times[0] else 0
                 rows.append((family, series, _sealed_from(db, family, series), counted, times[0], times[-1]))
         return pd.DataFrame(rows, columns=columns)
-
-    @contextmanager
-    def _open(self, write: bool = False) -> Iterator[Any]:
-        db: sqlite3.Connection | None = None
-        try:
-            if write and not self.path.exists():
-                self._create()
-            if self.path.exists():
-                db = connect(self.path, self.timeout)
-            yield db
-        except sqlite3.Error as err:
-            cure = "wait for the other writer" if "locked" in str(err) else "free space, or restore it from a backup"
-            raise ArtifactError(f"lock-box {self.path}: {err}; {cure} (its openings must not be lost)") from err
-        finally:
-            if db is not None:
-                db.close()
-
-    def _create(self) -> None:
-        with file_lock(self.path.with_name(f".{self.path.name}.lock"), "making the lock-box", self.timeout):
-            if self.path.exists():
-                return
-            with atomic_path(self.path) as temporary:
-                db = connect(temporary, self.timeout)
-                db.executescript(_SCHEMA)
-                db.close()
 
 
 def _sealed_from(db: sqlite3.Connection, family: str, series: str) -> pd.Timestamp | None:
