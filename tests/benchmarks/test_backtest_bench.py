@@ -174,7 +174,12 @@ def test_ten_thousand_configurations(report: Report) -> None:
     bars = market()
     cells = grid(fast=range(2, 102), slow=range(110, 210))
     ours(market(500), CONFIGURATIONS[:2])
-    took = _timed(lambda: ours(bars, cells))
+    tables: list[pd.DataFrame] = []
+    took = _timed(lambda: tables.append(ours(bars, cells)))
+    assert len(tables[0]) == 50_000
+    for cell in (cells[0], cells[-1]):  # one by one they are what they are among ten thousand
+        alone = ours(bars, [cell])
+        pd.testing.assert_frame_equal(tables[0].loc[alone.index], alone)
     report("sweep, 10,000 configurations", f"{took:.2f} s", "<= 6 s on 2 cores")
 
 
@@ -202,7 +207,7 @@ def test_folds_cost_nothing_when_stateless(report: Report) -> None:
     """5 and 50 folds over the same 14,600 test bars."""
     bars = market()
     few, many = (WalkForward(2920, 14_600 // n) for n in (5, 50))
-    chosen(bars, many, True)
+    assert [len(chosen(bars, s, True).selection) for s in (few, many)] == [5, 50]
     ratios = []
     for _ in range(2 * ROUNDS):
         times = [min(_timed(lambda s=s: chosen(bars, s, True)) for _ in range(3)) for s in (few, many)]

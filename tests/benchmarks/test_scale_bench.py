@@ -46,6 +46,8 @@ def test_keeping_and_going_on(report: Report, tmp_path: Path) -> None:
         kept = _timed(lambda n=number: sweep(bars, sma_crossover, CELLS, folder=tmp_path / str(n)))
         again = _timed(lambda n=number: sweep(bars, sma_crossover, CELLS, folder=tmp_path / str(n)))
         rounds.append((bare, kept / bare, again / bare))
+    plain, gone_on = (sweep(bars, sma_crossover, CELLS, folder=f) for f in (None, tmp_path / "0"))
+    pd.testing.assert_frame_equal(plain.table, gone_on.table)
     bare, kept, again = np.median(rounds, axis=0)
     report("1,000 configurations, kept nowhere", f"{bare:.2f} s", "-")
     report("kept as they finish, times as long", f"{kept:.2f}", "<= 1.1")
@@ -56,6 +58,7 @@ def test_keeping_and_going_on(report: Report, tmp_path: Path) -> None:
 def test_memory_does_not_grow_with_configurations(report: Report) -> None:
     """Peak above idle for 25 and 1,000 configurations, each in a process of its own."""
     few, many = (_peak_of(n) for n in (25, 1000))
+    assert many < few + 30  # MB: the tables of 1,000 cells are 1 MB, their returns would be 700
     report("peak above idle, 25 and 1,000 configurations", f"{few:.0f} and {many:.0f} MB", "<= 60 MB")
 
 

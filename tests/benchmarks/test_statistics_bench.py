@@ -51,6 +51,8 @@ def test_sharpe_interval_against_arch(returns, report):
                 lambda r: r.mean() / r.std(ddof=1) * year, reps=1000, method="percentile"
             )
         )
+        found = bootstrap_interval(returns, block_length=blocks, **known)
+        assert found.low < found.value < found.high
         report(
             f"Sharpe interval, 1,000 × 17,520, blocks of {blocks:.0f}",
             f"{ours:.3f} s, arch {peer:.3f} s: {peer / ours:.1f}×",
@@ -63,6 +65,9 @@ def test_sharpe_interval_against_arch(returns, report):
 def test_probability_of_overfitting(report):
     noise = np.random.default_rng(1).normal(0, 0.01, (N, 100))
     taken = _best(lambda: probability_of_backtest_overfitting(noise))
+    found = probability_of_backtest_overfitting(noise)
+    assert len(found.logits) == 12_870
+    assert 0.05 < found.pbo < 0.95  # noise
     report("PBO, 100 configurations × 17,520, S = 16", f"{taken:.3f} s", "≤ 0.5 s")
     moments = np.abs(np.random.default_rng(1).normal((0, 10), 1, (10_000, 16, 2)))
     taken = _best(lambda: overfitting_from_moments(moments, 1095), 1)

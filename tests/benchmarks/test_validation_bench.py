@@ -60,6 +60,9 @@ def test_combinatorial_index_work(report: Report) -> None:
 def test_combinatorial_index_work_of_many_assets(report: Report) -> None:
     """Five assets: 87,600 rows, each purged by its own label."""
     times, t1 = TIMES.repeat(5), T1.repeat(5)
+    folds = CombinatorialPurged(10, 2).split(times, t1)
+    assert len(folds) == 45
+    assert all(len(np.intersect1d(f.train, f.test)) == 0 and len(f.test) % 5 == 0 for f in folds)
     best, median = least_ms(lambda: CombinatorialPurged(10, 2).split(times, t1), 10)
     report("CPCV(10,2), 5 x 17,520 rows", f"{best:.1f} ms (median {median:.1f})", "-")
 

@@ -141,10 +141,3 @@ def test_wrong_spans_are_one_line(bars: pd.DataFrame) -> None:
         labels.sample_weights(labels.compute(bars, "fixed(1)"), bars, "returns")
     assert labels.sequential_bootstrap([], [], seed=1).size == 0
     assert labels.average_uniqueness([], []).size == 0
-
-
-def test_kernels_can_be_warmed() -> None:
-    from workbench.features.labels import barrier_kernels, trend_kernels, weight_kernels
-
-    for module in (barrier_kernels, trend_kernels, weight_kernels):
-        module.warm()

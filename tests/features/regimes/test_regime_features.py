@@ -280,10 +280,3 @@ def test_parameters_are_checked(spec: str, message: str) -> None:
 
 def test_they_are_one_family() -> None:
     assert {get(resolve(s).feature.name).family for s in SPECS} == {"regime"}
-
-
-def test_kernels_can_be_warmed() -> None:
-    from workbench.features.regimes import change_kernels, markov_kernels, state_kernels
-
-    for module in (change_kernels, markov_kernels, state_kernels):
-        module.warm()

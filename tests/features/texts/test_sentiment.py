@@ -206,9 +206,3 @@ def test_wrong_options(market, options: dict, error: type[Exception], message: s
 def test_empty_word_lists_are_refused() -> None:
     with pytest.raises(ConfigError, match="a word list needs words"):
         texts.word_scorer({})
-
-
-def test_the_kernel_can_be_warmed() -> None:
-    from workbench.features.texts import decay_kernels
-
-    decay_kernels.warm()

@@ -119,6 +119,7 @@ def run_lengths(
 def warm() -> None:
     """Compile and cache the kernels."""
     x, out, state = np.array([0.1, -0.1, 0.2]), np.empty(3), np.ones((3, 2))
+    in_sigmas(x, 2, 2)
     cusum_step(0.1, 1.0, np.zeros(2))
     cusum_events(x, 2, 1.0, out)
     run_step(0.1, 0.01, np.ones(2), state)
